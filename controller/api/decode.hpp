@@ -1,0 +1,20 @@
+#pragma once
+// From a JSON document to typed values. Lenient: what is missing, null or of the wrong type keeps
+// the field's default, as the schema check has named it already (or the text was encoded by us).
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "controller/api/types.hpp"
+
+namespace atq::api {
+
+LoadTest decode_object(const nlohmann::json& document);
+LoadTestSpec decode_spec_object(const nlohmann::json& document);
+LoadTestStatus decode_status_object(const nlohmann::json& document);
+
+RoleSpec decode_role(const nlohmann::json& object);
+Readiness decode_readiness(const nlohmann::json& object);
+/// Of the member `checks`.
+std::vector<HealthCheckItem> decode_checks(const nlohmann::json& owner);
+
+}  // namespace atq::api

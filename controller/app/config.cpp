@@ -1,0 +1,208 @@
+#include "controller/app/config.hpp"
+
+#include <charconv>
+#include <functional>
+#include <map>
+
+#include <yaml-cpp/yaml.h>
+
+#include "src/base/text.hpp"
+
+namespace atq::app {
+namespace {
+
+constexpr size_t kMaxConfigBytes = 256 * 1024;
+
+/// Walks one mapping of the file: a handler a key, everything else is a problem.
+class Reader {
+ public:
+  using Handler = std::function<void(const YAML::Node&)>;
+
+  void read(const YAML::Node& node, const std::string& path,
+            const std::map<std::string, Handler>& handlers) {
+    if (node.IsNull()) return;
+    if (!node.IsMap()) return problem(node, path, "found no mapping, expected keys and values");
+    std::map<std::string, bool> seen;
+    for (const auto& entry : node) {
+      const auto key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      const auto handler = handlers.find(key);
+      const std::string where = path.empty() ? key : path + "." + key;
+      if (handler == handlers.end()) {
+        unknown(entry.first, where, key, handlers);
+      } else if (seen[key]) {
+        problem(entry.first, where, "found the key twice");
+      } else {
+        handler->second(entry.second);
+      }
+      seen[key] = true;
+    }
+  }
+
+  Handler text(const std::string& path, std::string& out,
+               std::vector<std::string_view> allowed = {}) {
+    return [this, path, &out, allowed = std::move(allowed)](const YAML::Node& node) {
+      if (!node.IsScalar()) return problem(node, path, "found no text, expected a string");
+      if (!allowed.empty() &&
+          std::find(allowed.begin(), allowed.end(), node.Scalar()) == allowed.end()) {
+        std::string expected;
+        for (const auto word : allowed)
+          expected += (expected.empty() ? "" : ", ") + std::string(word);
+        return problem(node, path, "found \"" + node.Scalar() + "\", expected one of " + expected);
+      }
+      out = node.Scalar();
+    };
+  }
+
+  Handler number(const std::string& path, int& out, int least, int most) {
+    return [this, path, &out, least, most](const YAML::Node& node) {
+      const std::string found = node.IsScalar() ? node.Scalar() : "";
+      int value = 0;
+      const auto [end, error] = std::from_chars(found.data(), found.data() + found.size(), value);
+      if (error != std::errc{} || end != found.data() + found.size() || value < least ||
+          value > most) {
+        return problem(node, path,
+                       "found \"" + found + "\", expected an integer from " +
+                           std::to_string(least) + " to " + std::to_string(most));
+      }
+      out = value;
+    };
+  }
+
+  void problem(const YAML::Node& node, const std::string& path, const std::string& message) {
+    const auto mark = node.Mark();
+    std::string line = "line " + std::to_string(mark.line + 1) + ", column " +
+                       std::to_string(mark.column + 1) + ": ";
+    problems_ +=
+        (problems_.empty() ? "" : "\n") + line + (path.empty() ? "" : path + ": ") + message;
+  }
+
+  const std::string& problems() const { return problems_; }
+
+ private:
+  void unknown(const YAML::Node& node, const std::string& where, const std::string& key,
+               const std::map<std::string, Handler>& handlers) {
+    std::vector<std::string_view> names;
+    for (const auto& [name, handler] : handlers) names.push_back(name);
+    const auto near = nearest(key, names);
+    problem(node, where,
+            near.empty() ? std::string("unknown key")
+                         : "unknown key, did you mean \"" + std::string(near) + "\"?");
+  }
+
+  std::string problems_;
+};
+
+void read_runtimes(Reader& reader, const YAML::Node& list, std::vector<RuntimeConfig>& out) {
+  if (!list.IsSequence())
+    return reader.problem(list, "runtimes", "found no list, expected a list of runtimes");
+  out.clear();
+  for (const auto& node : list) {
+    const std::string path = "runtimes[" + std::to_string(out.size()) + "]";
+    RuntimeConfig runtime;
+    reader.read(node, path,
+                {{"name", reader.text(path + ".name", runtime.name)},
+                 {"type", reader.text(path + ".type", runtime.type)},
+                 {"maxConcurrentRuns", reader.number(path + ".maxConcurrentRuns",
+                                                     runtime.max_concurrent_runs, 1, 1000)}});
+    if (runtime.name.empty()) runtime.name = runtime.type;
+    out.push_back(std::move(runtime));
+  }
+}
+
+/// yaml-cpp recurses over nesting; a configuration needs three levels.
+bool nests_too_deep(std::string_view yaml) {
+  size_t flow = 0;
+  for (const char sign : yaml) flow += sign == '[' || sign == '{' ? 1 : 0;
+  size_t indent = 0;
+  for (size_t at = 0; at < yaml.size(); at = yaml.find('\n', at)) {
+    if (yaml[at] == '\n') ++at;
+    const size_t text = yaml.find_first_not_of(" -?\t", at);
+    if (text != std::string_view::npos) indent = std::max(indent, text - at);
+    if (yaml.find('\n', at) == std::string_view::npos) break;
+  }
+  return flow > 100 || indent > 100;
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view yaml, Config base) {
+  if (yaml.size() > kMaxConfigBytes) {
+    return fail(ErrorKind::Invalid, "found " + std::to_string(yaml.size()) +
+                                        " bytes, expected a configuration of at most 256 KiB");
+  }
+  if (!is_clean_utf8(yaml)) return fail(ErrorKind::Invalid, "found bytes that are no UTF-8 text");
+  if (nests_too_deep(yaml))
+    return fail(ErrorKind::Invalid, "found nesting too deep for a configuration");
+  Reader reader;
+  try {
+    const YAML::Node root = YAML::Load(std::string(yaml));
+    std::string store;
+    reader.read(
+        root, "",
+        {{"store", reader.text("store", store)},
+         {"runtimes", [&](const YAML::Node& node) { read_runtimes(reader, node, base.runtimes); }},
+         {"data", reader.text("data", base.data)},
+         {"listen", reader.text("listen", base.listen)},
+         {"agent", reader.text("agent", base.agent)},
+         {"maxConcurrentReconciles",
+          reader.number("maxConcurrentReconciles", base.max_concurrent_reconciles, 1, 100)},
+         {"log", [&](const YAML::Node& node) {
+            reader.read(node, "log",
+                        {{"format", reader.text("log.format", base.log_format, {"text", "json"})},
+                         {"level", reader.text("log.level", base.log_level,
+                                               {"debug", "info", "warn", "error"})}});
+          }}});
+    if (!store.empty()) {
+      if (const auto set = set_store(base, store); !set)
+        reader.problem(root["store"], "store", set.error().message);
+    }
+  } catch (const YAML::Exception& error) {
+    return fail(ErrorKind::Invalid, error.what());
+  }
+  if (!reader.problems().empty()) return fail(ErrorKind::Invalid, reader.problems());
+  return base;
+}
+
+Result<void> set_store(Config& config, std::string_view text) {
+  const auto colon = text.find(':');
+  config.store_type = std::string(text.substr(0, colon));
+  config.store_path = colon == std::string_view::npos ? "" : std::string(text.substr(colon + 1));
+  if (config.store_type == "directory" && config.store_path.empty()) {
+    return fail(ErrorKind::Invalid, "found store \"" + std::string(text) +
+                                        "\", expected directory:PATH, e.g. directory:./loadtests");
+  }
+  return {};
+}
+
+Result<void> add_runtime(Config& config, std::string_view text) {
+  const auto equals = text.find('=');
+  RuntimeConfig runtime;
+  runtime.type = std::string(equals == std::string_view::npos ? text : text.substr(equals + 1));
+  runtime.name = std::string(text.substr(0, equals));
+  if (runtime.name.empty() || runtime.type.empty()) {
+    return fail(ErrorKind::Invalid,
+                "found runtime \"" + std::string(text) + "\", expected TYPE or NAME=TYPE");
+  }
+  config.runtimes.push_back(std::move(runtime));
+  return {};
+}
+
+Result<void> check_config(const Config& config) {
+  if (config.store_type.empty()) {
+    return fail(ErrorKind::Invalid, "no store: give --store directory:PATH or the key store");
+  }
+  if (config.runtimes.empty()) {
+    return fail(ErrorKind::Invalid, "no runtime: give --runtime process or the key runtimes");
+  }
+  std::map<std::string, int> names;
+  for (const auto& runtime : config.runtimes) {
+    if (++names[runtime.name] > 1) {
+      return fail(ErrorKind::Invalid, "found two runtimes with the name \"" + runtime.name + "\"");
+    }
+  }
+  if (config.data.empty())
+    return fail(ErrorKind::Invalid, "no data folder: give --data or the key data");
+  return {};
+}
+
+}  // namespace atq::app

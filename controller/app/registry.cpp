@@ -1,0 +1,108 @@
+#include "controller/app/registry.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <unistd.h>
+
+#include "src/base/text.hpp"
+#include "src/runtimes/process/process_runtime.hpp"
+#include "src/stores/directory/directory_store.hpp"
+
+namespace atq::app {
+namespace {
+
+Result<std::unique_ptr<ports::Store>> make_directory_store(const Wiring& wiring) {
+  stores::directory::Options options;
+  options.source = wiring.config.store_path;
+  options.data = wiring.config.data;
+  return std::make_unique<stores::directory::DirectoryStore>(wiring.loop.get_executor(),
+                                                             wiring.clock, options);
+}
+
+Result<std::unique_ptr<ports::Runtime>> make_process_runtime(const Wiring& wiring,
+                                                             const RuntimeConfig& runtime) {
+  auto agent = find_agent(wiring.config.agent);
+  if (!agent) return std::unexpected(agent.error());
+  process::Options options;
+  options.name = runtime.name;
+  options.data_dir = wiring.config.data;
+  options.agent_path = *agent;
+  options.die_with_parent = wiring.die_with_parent;
+  options.warn = wiring.warn;
+  return std::make_unique<process::ProcessRuntime>(wiring.loop, std::move(options));
+}
+
+struct StoreType {
+  std::string_view type;
+  std::string_view only_runtime;  ///< "" = any
+  Result<std::unique_ptr<ports::Store>> (*make)(const Wiring&);
+};
+struct RuntimeType {
+  std::string_view type;
+  Result<std::unique_ptr<ports::Runtime>> (*make)(const Wiring&, const RuntimeConfig&);
+};
+
+constexpr std::array kStores = {StoreType{"directory", "", make_directory_store}};
+constexpr std::array kRuntimes = {RuntimeType{"process", make_process_runtime}};
+
+template <class Table>
+auto find_type(const Table& table, std::string_view type, std::string_view what)
+    -> Result<const typename Table::value_type*> {
+  std::string known;
+  for (const auto& row : table) {
+    if (row.type == type) return &row;
+    known += (known.empty() ? "" : ", ") + std::string(row.type);
+  }
+  return fail(ErrorKind::Invalid, "found " + std::string(what) + " \"" + std::string(type) +
+                                      "\", expected one of " + known);
+}
+
+bool is_program(const std::filesystem::path& path) { return ::access(path.c_str(), X_OK) == 0; }
+
+}  // namespace
+
+Result<std::unique_ptr<ports::Store>> make_store(const Wiring& wiring) {
+  const auto row = find_type(kStores, wiring.config.store_type, "store");
+  if (!row) return std::unexpected(row.error());
+  return (*row)->make(wiring);
+}
+
+Result<std::unique_ptr<ports::Runtime>> make_runtime(const Wiring& wiring,
+                                                     const RuntimeConfig& runtime) {
+  const auto row = find_type(kRuntimes, runtime.type, "runtime");
+  if (!row) return std::unexpected(row.error());
+  return (*row)->make(wiring, runtime);
+}
+
+Result<void> check_pair(const std::string& store_type, const std::string& runtime_type) {
+  const auto store = find_type(kStores, store_type, "store");
+  if (!store) return std::unexpected(store.error());
+  const auto runtime = find_type(kRuntimes, runtime_type, "runtime");
+  if (!runtime) return std::unexpected(runtime.error());
+  if ((*store)->only_runtime.empty() || (*store)->only_runtime == runtime_type) return {};
+  return fail(ErrorKind::Invalid, "the store " + store_type + " goes with the runtime " +
+                                      std::string((*store)->only_runtime) + " only, found " +
+                                      runtime_type);
+}
+
+Result<std::string> find_agent(const std::string& configured) {
+  if (!configured.empty()) {
+    if (is_program(configured)) return configured;
+    return fail(ErrorKind::NotFound,
+                "found no program at " + configured + ": give the path of atq-agent");
+  }
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error && is_program(self.parent_path() / "atq-agent"))
+    return (self.parent_path() / "atq-agent").string();
+  const char* path = std::getenv("PATH");
+  for (const auto& folder : split(path == nullptr ? "" : path, ':')) {
+    if (is_program(std::filesystem::path(folder) / "atq-agent")) return folder + "/atq-agent";
+  }
+  return fail(ErrorKind::NotFound, "found no atq-agent beside " + self.string() +
+                                       " or on PATH: give its path with --agent");
+}
+
+}  // namespace atq::app

@@ -1,0 +1,21 @@
+#pragma once
+// Events for people: what happened to an object, with repeats counted. Never blocks, never fails; a
+// full sink drops.
+
+#include <string>
+
+#include "controller/api/types.hpp"
+#include "controller/core/plan.hpp"
+
+namespace atq::ports {
+
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  /// `uid` may be empty where the event is about a source that is no object; then `regarding` names
+  /// it.
+  virtual void emit(const std::string& regarding, const std::string& uid, const core::Event& event,
+                    TimePoint at) = 0;
+};
+
+}  // namespace atq::ports

@@ -1,0 +1,42 @@
+#pragma once
+// Time that a test drives: hours pass in milliseconds, in the same order each time. It owns the
+// turning of the io_context: settle() runs whatever can run now, advance() moves time from alarm to
+// alarm and settles at each.
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+
+#include "controller/ports/clock.hpp"
+
+namespace atq::fakes {
+
+class VirtualClock final : public ports::Clock {
+ public:
+  /// Starts at 2026-01-01T00:00:00Z.
+  explicit VirtualClock(boost::asio::io_context& io);
+
+  TimePoint now() const override { return now_; }
+  std::unique_ptr<Timer> make_timer() override;
+
+  /// Runs every handler that is ready, until none is.
+  void settle();
+  /// Lets `by` pass.
+  void advance(Duration by);
+  /// Advances in steps of alarms until `condition` holds; false where it does not within `limit`.
+  bool advance_until(const std::function<bool()>& condition, Duration limit);
+  /// The next alarm, for tests of "sleeps until".
+  std::optional<TimePoint> next_alarm() const;
+
+ private:
+  class VirtualTimer;
+  using Alarms = std::multimap<TimePoint, VirtualTimer*>;
+
+  boost::asio::io_context& io_;
+  TimePoint now_;
+  Alarms alarms_;
+};
+
+}  // namespace atq::fakes
