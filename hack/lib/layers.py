@@ -21,9 +21,13 @@ ALLOWED = {
     "src/stores/directory": ["src/base", "controller/api", "controller/core", "controller/ports", "src/proc"],
     "src/locks/file": ["src/base", "controller/ports", "src/proc"],
     "src/runtimes/process": ["src/base", "controller/api", "controller/core", "controller/ports", "src/proc", "src/agent"],
+    "src/kube": ["src/base", "src/net"],
+    "src/stores/kube_crd": ["src/base", "controller/api", "controller/core", "controller/ports", "src/net", "src/kube"],
+    "src/locks/kube_lease": ["src/base", "controller/ports", "src/net", "src/kube"],
+    "src/runtimes/kubernetes": ["src/base", "controller/api", "controller/core", "controller/ports", "src/net", "src/kube", "src/agent"],
     "src/server": ["src/base", "src/results", "controller/api", "controller/core", "controller/ports", "controller/engine", "src/net"],
     "controller/app": ["*"],
-    "src/cli": ["src/base", "src/results", "controller/api", "controller/core", "controller/ports", "src/net", "controller/app"],
+    "src/cli": ["src/base", "src/results", "controller/api", "controller/core", "controller/ports", "src/net", "src/kube", "controller/app"],
 }
 # Layers that are pure: no event loop, log, thread, clock, random number or file.
 PURE = ["src/base", "src/results", "controller/api", "controller/core"]
