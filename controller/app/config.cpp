@@ -165,12 +165,14 @@ Result<Config> parse_config(std::string_view yaml, Config base) {
 
 Result<void> set_store(Config& config, std::string_view text) {
   const auto colon = text.find(':');
-  config.store_type = std::string(text.substr(0, colon));
-  config.store_path = colon == std::string_view::npos ? "" : std::string(text.substr(colon + 1));
-  if (config.store_type == "directory" && config.store_path.empty()) {
+  std::string type(text.substr(0, colon));
+  std::string path(colon == std::string_view::npos ? "" : text.substr(colon + 1));
+  if (type.empty() || (type == "directory" && path.empty())) {
     return fail(ErrorKind::Invalid, "found store \"" + std::string(text) +
                                         "\", expected directory:PATH, e.g. directory:./loadtests");
   }
+  config.store_type = std::move(type);
+  config.store_path = std::move(path);
   return {};
 }
 

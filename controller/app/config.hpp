@@ -36,7 +36,7 @@ struct Config {
 Result<Config> parse_config(std::string_view yaml, Config base = {});
 
 /// "directory:./loadtests" into store_type and store_path; "process" or "NAME=process" into a
-/// runtime.
+/// runtime. Both leave the configuration as it was where they refuse.
 Result<void> set_store(Config& config, std::string_view text);
 Result<void> add_runtime(Config& config, std::string_view text);
 

@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, size_t size) {
   }
   app::Config config;
   const bool store = app::set_store(config, text).has_value();
+  fuzz::check(store || config == app::Config{}, "a refused store changes nothing");
   const bool runtime = app::add_runtime(config, text).has_value();
   fuzz::check(runtime == !config.runtimes.empty(), "a runtime is added or refused");
   if (app::check_config(config)) {

@@ -70,6 +70,23 @@ TEST(Config, RefusesWhatCannotWorkTogether) {
   EXPECT_FALSE(add_runtime(config, "=process"));
 }
 
+TEST(Config, WhatIsRefusedChangesNothing) {
+  Config config;
+  ASSERT_TRUE(set_store(config, "directory:./x"));
+  ASSERT_TRUE(add_runtime(config, "process"));
+  const Config before = config;
+  for (const char* text : {"directory", "directory:", "", ":./y"}) {
+    EXPECT_FALSE(set_store(config, text)) << text;
+    EXPECT_EQ(config, before) << text;
+  }
+  for (const char* text : {"", "=process", "here="}) {
+    EXPECT_FALSE(add_runtime(config, text)) << text;
+    EXPECT_EQ(config, before) << text;
+  }
+  EXPECT_FALSE(parse_config("data: /elsewhere\nstore: directory\n", config));
+  EXPECT_EQ(config, before);
+}
+
 TEST(CommandLine, KeepsToItsExitCodes) {
   const auto parse = [](std::vector<const char*> args) {
     args.insert(args.begin(), "atq-director");
