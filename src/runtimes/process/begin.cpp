@@ -1,11 +1,11 @@
 #include <algorithm>
 
+#include "controller/core/statement.hpp"
 #include "src/base/hash.hpp"
 #include "src/proc/files.hpp"
 #include "src/runtimes/process/busy.hpp"
 #include "src/runtimes/process/networks.hpp"
 #include "src/runtimes/process/runtime_impl.hpp"
-#include "src/runtimes/process/statement.hpp"
 
 namespace atq::process {
 namespace {
@@ -245,9 +245,9 @@ AsyncResult<void> ProcessRuntime::Impl::collect(core::RunId id) {
     for (size_t i = 0; i < (masterless ? workers : 1); ++i) {
       const auto role = masterless ? core::Role::Worker : core::Role::Master;
       const auto output = read_output(folder.replica(role, static_cast<int>(i)), kTail);
-      if (auto one = read_statement(output, pattern)) statements.push_back(*one);
+      if (auto one = core::read_statement(output, pattern)) statements.push_back(*one);
     }
-    auto statement = sum(statements);
+    auto statement = core::sum(statements);
     auto written = proc::write_atomic(folder.collected(), encode(statement));
     if (!written) return std::unexpected(written.error());
     return statement;

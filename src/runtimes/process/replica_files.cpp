@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "controller/core/statement.hpp"
 #include "src/agent/replica_folder.hpp"
 #include "src/base/text.hpp"
 #include "src/proc/files.hpp"
 #include "src/proc/process.hpp"
 #include "src/proc/spawn.hpp"
-#include "src/runtimes/process/statement.hpp"
 
 namespace atq::process {
 namespace fs = std::filesystem;
@@ -65,7 +65,7 @@ core::Exit to_exit(const agent::ExitRecord& record, const ExitContext& context) 
   } else if (!record.error.empty()) {
     exit.diagnosis = truncate(to_printable(record.error), 300);
   } else if (!context.diagnoses.empty()) {
-    exit.diagnosis = diagnose(read_output(context.folder, kOutputBytes), context.diagnoses);
+    exit.diagnosis = core::diagnose(read_output(context.folder, kOutputBytes), context.diagnoses);
   }
   return exit;
 }

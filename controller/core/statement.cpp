@@ -1,4 +1,4 @@
-#include "src/runtimes/process/statement.hpp"
+#include "controller/core/statement.hpp"
 
 #include <charconv>
 #include <cmath>
@@ -9,7 +9,7 @@
 
 #include "src/base/text.hpp"
 
-namespace atq::process {
+namespace atq::core {
 namespace {
 
 RE2::Options quiet() {
@@ -84,8 +84,8 @@ class Matcher {
 
 }  // namespace
 
-std::optional<core::Statement> read_statement(std::string_view output, const std::string& pattern) {
-  std::optional<core::Statement> last;
+std::optional<Statement> read_statement(std::string_view output, const std::string& pattern) {
+  std::optional<Statement> last;
   if (pattern.empty()) return last;
   Matcher matcher(pattern);
   if (!matcher.ok()) return last;
@@ -94,7 +94,7 @@ std::optional<core::Statement> read_statement(std::string_view output, const std
     const auto requests = whole_number(matcher.group("requests").value_or(""));
     const auto failures = whole_number(matcher.group("failures").value_or("0"));
     if (!requests || !failures) return;
-    core::Statement found{.requests = *requests, .failures = *failures};
+    Statement found{.requests = *requests, .failures = *failures};
     if (const auto rps = matcher.group("rps"); rps && decimal(*rps)) {
       found.requests_per_second = std::string(*rps);
     }
@@ -103,9 +103,9 @@ std::optional<core::Statement> read_statement(std::string_view output, const std
   return last;
 }
 
-std::optional<core::Statement> sum(const std::vector<core::Statement>& statements) {
+std::optional<Statement> sum(const std::vector<Statement>& statements) {
   if (statements.empty()) return std::nullopt;
-  core::Statement total;
+  Statement total;
   double rps = 0;
   bool stated = true;
   for (const auto& one : statements) {
@@ -140,4 +140,4 @@ std::string diagnose(std::string_view output, const std::vector<api::Diagnosis>&
   return {};
 }
 
-}  // namespace atq::process
+}  // namespace atq::core

@@ -1,10 +1,10 @@
-#include "src/runtimes/process/statement.hpp"
+#include "controller/core/statement.hpp"
 
 #include <gtest/gtest.h>
 
 #include "controller/api/profile.hpp"
 
-namespace atq::process {
+namespace atq::core {
 namespace {
 
 // The end of a master's output, JMeter 5.6.3, three servers.
@@ -31,9 +31,9 @@ constexpr char kLocust[] =
 TEST(Statement, IsReadFromTheToolsLastSummary) {
   const auto& profiles = api::builtin_profiles();
   EXPECT_EQ(read_statement(kJmeter, profiles.at("jmeter").closing.pattern),
-            (core::Statement{204, 40, "126.0"}));
+            (Statement{204, 40, "126.0"}));
   EXPECT_EQ(read_statement(kLocust, profiles.at("locust").closing.pattern),
-            (core::Statement{235, 47, "59.20"}));
+            (Statement{235, 47, "59.20"}));
 }
 
 TEST(Statement, IsNeverInvented) {
@@ -47,15 +47,14 @@ TEST(Statement, IsNeverInvented) {
 }
 
 TEST(Statement, WithoutFailuresOrRateIsStillOne) {
-  EXPECT_EQ(read_statement("requests=12", "requests=(?P<requests>\\d+)"),
-            (core::Statement{12, 0, ""}));
+  EXPECT_EQ(read_statement("requests=12", "requests=(?P<requests>\\d+)"), (Statement{12, 0, ""}));
 }
 
 TEST(Statement, OfSeveralWorkersIsTheirSum) {
   EXPECT_EQ(sum({}), std::nullopt);
-  EXPECT_EQ(sum({{1, 0, "2.25"}}), (core::Statement{1, 0, "2.25"}));
-  EXPECT_EQ(sum({{1, 0, "2.2"}, {3, 1, "0.15"}}), (core::Statement{4, 1, "2.4"}));
-  EXPECT_EQ(sum({{1, 0, "2.2"}, {3, 1, ""}}), (core::Statement{4, 1, ""}));
+  EXPECT_EQ(sum({{1, 0, "2.25"}}), (Statement{1, 0, "2.25"}));
+  EXPECT_EQ(sum({{1, 0, "2.2"}, {3, 1, "0.15"}}), (Statement{4, 1, "2.4"}));
+  EXPECT_EQ(sum({{1, 0, "2.2"}, {3, 1, ""}}), (Statement{4, 1, ""}));
 }
 
 TEST(Diagnose, TakesTheFirstThatMatchesAndFillsItsGroups) {
@@ -69,4 +68,4 @@ TEST(Diagnose, TakesTheFirstThatMatchesAndFillsItsGroups) {
 }
 
 }  // namespace
-}  // namespace atq::process
+}  // namespace atq::core
