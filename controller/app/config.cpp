@@ -109,20 +109,6 @@ void read_runtimes(Reader& reader, const YAML::Node& list, std::vector<RuntimeCo
   }
 }
 
-/// yaml-cpp recurses over nesting; a configuration needs three levels.
-bool nests_too_deep(std::string_view yaml) {
-  size_t flow = 0;
-  for (const char sign : yaml) flow += sign == '[' || sign == '{' ? 1 : 0;
-  size_t indent = 0;
-  for (size_t at = 0; at < yaml.size(); at = yaml.find('\n', at)) {
-    if (yaml[at] == '\n') ++at;
-    const size_t text = yaml.find_first_not_of(" -?\t", at);
-    if (text != std::string_view::npos) indent = std::max(indent, text - at);
-    if (yaml.find('\n', at) == std::string_view::npos) break;
-  }
-  return flow > 100 || indent > 100;
-}
-
 }  // namespace
 
 Result<Config> parse_config(std::string_view yaml, Config base) {
@@ -131,7 +117,7 @@ Result<Config> parse_config(std::string_view yaml, Config base) {
                                         " bytes, expected a configuration of at most 256 KiB");
   }
   if (!is_clean_utf8(yaml)) return fail(ErrorKind::Invalid, "found bytes that are no UTF-8 text");
-  if (nests_too_deep(yaml))
+  if (nests_too_deep(yaml, 100))
     return fail(ErrorKind::Invalid, "found nesting too deep for a configuration");
   Reader reader;
   try {

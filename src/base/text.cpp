@@ -121,4 +121,22 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
   return best;
 }
 
+bool nests_too_deep(std::string_view yaml, size_t limit) noexcept {
+  size_t brackets = 0;
+  size_t column = 0;
+  bool leading = true;  // of this line, only signs that open a level of blocks have been seen
+  for (const char sign : yaml) {
+    if (sign == '\n') {
+      leading = true;
+      column = 0;
+      continue;
+    }
+    leading = leading && (sign == ' ' || sign == '-' || sign == '?' || sign == '\t');
+    column += leading ? 1 : 0;
+    brackets += sign == '[' || sign == '{' ? 1 : 0;
+    if (brackets > limit || column > limit) return true;
+  }
+  return false;
+}
+
 }  // namespace atq

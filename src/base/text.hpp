@@ -26,4 +26,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 /// empty where none is near.
 std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
 
+/// True where a YAML or JSON text may nest deeper than a recursive parser (yaml-cpp) should follow:
+/// more than `limit` brackets in all, or a line that starts beyond `limit` columns. One pass.
+bool nests_too_deep(std::string_view yaml, size_t limit) noexcept;
+
 }  // namespace atq
