@@ -17,6 +17,7 @@ constexpr milliseconds kPeriodWithoutHints{10'000};
 constexpr milliseconds kPeriodWithoutRoot{1'000};
 constexpr int kScanShare = 2'000;  ///< of the time at most 1/2000 goes into looking at the folder
 constexpr size_t kMaxProblems = 100;
+constexpr size_t kPiece = 128;  ///< objects of the list that are in memory decoded at once
 
 }  // namespace
 
@@ -95,24 +96,33 @@ void Catalog::adopt(const Record& record) {
                     record.from.reader == ATQ_VERSION;
 }
 
-void Catalog::announce_all() {
-  std::vector<ports::StoredTest> all;
-  all.reserve(entries_.size());
-  for (const auto& [key, entry] : entries_) {
-    auto record = state_->read(key);
+void Catalog::begin_listing() {
+  changes_ = {};
+  changes_.list_begins = true;
+  announcing_ = true;
+  listing_ = true;
+  listed_to_ = {};
+}
+
+bool Catalog::list_some() {
+  for (auto it = entries_.upper_bound(listed_to_); it != entries_.end(); ++it) {
+    if (changes_.listed.size() == kPiece) return true;
+    listed_to_ = it->first;
+    auto record = state_->read(it->first);
     auto stored = record ? present(*record) : std::unexpected(record.error());
     if (stored) {
-      all.push_back(std::move(*stored));
+      changes_.listed.push_back(std::move(*stored));
     } else {
-      state_problems_.push_back({"store/" + api::to_string(key) + ".json", stored.error().message});
+      state_problems_.push_back(
+          {"store/" + api::to_string(it->first) + ".json", stored.error().message});
     }
   }
-  changes_ = {};
-  changes_.all = std::move(all);
-  announcing_ = true;
+  listing_ = false;
+  changes_.list_ends = true;
   told_problems_.clear();
   note_problems();
   if (!changes_.problems) changes_.problems.emplace();
+  return false;
 }
 
 // ---- the folder --------------------------------------------------------------------------------
@@ -302,7 +312,9 @@ void Catalog::side_file_changed() {
     const auto record = state_->read(key);
     if (!record) continue;
     auto stored = present(*record);
-    if (stored && !missing_files_.contains(key)) changes_.each.emplace_back(std::move(*stored));
+    if (stored && !missing_files_.contains(key) && is_told(key)) {
+      changes_.each.emplace_back(std::move(*stored));
+    }
   }
 }
 
@@ -332,7 +344,14 @@ void Catalog::note_problems() {
   changes_.problems = std::move(all);
 }
 
-Changes Catalog::take_changes() { return std::exchange(changes_, {}); }
+Changes Catalog::take_changes() {
+  Changes taken = std::exchange(changes_, {});
+  if (listing_) {  // what has changed meanwhile follows the list
+    changes_.each = std::exchange(taken.each, {});
+    changes_.problems = std::exchange(taken.problems, {});
+  }
+  return taken;
+}
 
 Result<std::string> Catalog::source_of(const api::Key& key) const {
   const std::lock_guard lock(entries_mutex_);
@@ -358,9 +377,18 @@ void Catalog::set_source(Entry& entry, const std::string& source) {
   entry.source = source;
 }
 
+/// What the list has not reached yet it will show as it is then.
+bool Catalog::is_told(const api::Key& key) const {
+  return announcing_ && (!listing_ || key <= listed_to_);
+}
+
 void Catalog::emit(const Record& record) {
-  if (!announcing_) return;
+  if (!is_told(record.key)) return;
   if (auto stored = present(record)) changes_.each.emplace_back(std::move(*stored));
+}
+
+void Catalog::emit_gone(const api::Key& key, const std::string& uid) {
+  if (is_told(key)) changes_.each.emplace_back(Gone{key, uid});
 }
 
 }  // namespace atq::stores::directory

@@ -26,8 +26,10 @@ struct Gone {
 
 /// What a job on the catalog has changed, in order.
 struct Changes {
-  std::optional<std::vector<ports::StoredTest>> all;  ///< the whole truth; comes first
-  std::vector<std::variant<ports::StoredTest, Gone>> each;
+  bool list_begins = false;
+  std::vector<ports::StoredTest> listed;  ///< a piece of the whole truth
+  bool list_ends = false;
+  std::vector<std::variant<ports::StoredTest, Gone>> each;  ///< none before the list has ended
   std::optional<std::vector<ports::SourceProblem>> problems;
 };
 
@@ -43,8 +45,10 @@ class Catalog {
   /// Reads the records and the folder, once; further calls do nothing. NotFound where the folder
   /// does not exist.
   Result<void> load();
-  /// The whole truth into the changes.
-  void announce_all();
+  /// Begins to tell the whole truth, in the order of keys.
+  void begin_listing();
+  /// The next piece of it into the changes. True: there is more. Other calls may come in between.
+  bool list_some();
 
   /// Works off the kernel's hints and what has become due. True: a scan is wanted.
   bool advance();
@@ -145,6 +149,8 @@ class Catalog {
   void erase_entry(const api::Key& key);
   void set_source(Entry& entry, const std::string& source);
   void emit(const Record& record);
+  void emit_gone(const api::Key& key, const std::string& uid);
+  bool is_told(const api::Key& key) const;
 
   const Options& options_;
   TimePoint now_{};
@@ -172,6 +178,8 @@ class Catalog {
   std::vector<ports::SourceProblem> told_problems_;
   size_t refused_sources_ = 0;
   bool announcing_ = false;
+  bool listing_ = false;
+  api::Key listed_to_;  ///< while listing_
   Changes changes_;
 };
 

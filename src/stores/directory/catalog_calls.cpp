@@ -133,7 +133,7 @@ Result<void> Catalog::finalize(const api::Key& key, const std::string& uid) {
   if (auto erased = state_->erase(key); !erased) return erased;
   erase_entry(key);
   missing_files_.erase(key);
-  changes_.each.emplace_back(Gone{key, uid});
+  emit_gone(key, uid);
   if (const auto losers = losers_.find(key); losers != losers_.end()) {
     const auto paths = losers->second;  // its file came back meanwhile: a new object
     for (const auto& path : paths) check(path, Why::Again);

@@ -27,6 +27,7 @@ struct Step {
   int hint_fd = -1;
   SteadyTime due{};
   bool scan = false;
+  bool more = false;  ///< of the list
 };
 
 class DirectoryStore::Impl {
@@ -87,11 +88,18 @@ class DirectoryStore::Impl {
     if (sink_ != nullptr) co_return fail(ErrorKind::Conflict, "the store is watched already");
     sink_ = &sink;
     // Each job has a name: GCC 12 destroys a temporary of a co_await's arguments twice.
-    Job announce = [](Catalog& catalog) -> Result<Step> {
-      catalog.announce_all();
-      return step_of(catalog, false);
+    Job begin = [](Catalog& catalog) -> Result<Step> {
+      catalog.begin_listing();
+      return step_of(catalog, false, true);
     };
-    Result<Step> step = co_await call<Step>(std::move(announce));
+    Result<Step> step = co_await call<Step>(std::move(begin));
+    while (step && step->more && !stopping_) {
+      Job list = [](Catalog& catalog) -> Result<Step> {
+        const bool more = catalog.list_some();
+        return step_of(catalog, false, more);
+      };
+      step = co_await call<Step>(std::move(list));
+    }
     while (step && !stopping_) {
       co_await wait(*step);
       if (stopping_) break;
@@ -130,17 +138,20 @@ class DirectoryStore::Impl {
     return work(catalog_);
   }
 
-  static Step step_of(const Catalog& catalog, bool scan) {
-    return {catalog.hint_fd(), catalog.next_due(), scan};
+  static Step step_of(const Catalog& catalog, bool scan, bool more = false) {
+    return {catalog.hint_fd(), catalog.next_due(), scan, more};
   }
 
   void deliver(Changes changes) {
     if (sink_ == nullptr) return;
-    if (changes.all) {
-      const bool large = changes.all->size() > 500;
-      sink_->replace(std::move(*changes.all));
-      // The parsed objects were there for a moment only; their memory goes back to the system.
-      if (large) ::malloc_trim(0);
+    if (changes.list_begins) sink_->replace_begin();
+    for (auto& test : changes.listed) sink_->replace_add(std::move(test));
+    listed_ += changes.listed.size();
+    if (changes.list_ends) {
+      sink_->replace_end();
+      // What was read and decoded at the start goes back to the system.
+      constexpr size_t kMany = 500;
+      if (std::exchange(listed_, 0) > kMany) ::malloc_trim(0);
     }
     for (auto& change : changes.each) {
       if (auto* test = std::get_if<ports::StoredTest>(&change)) {
@@ -191,6 +202,7 @@ class DirectoryStore::Impl {
   asio::steady_timer wake_;
   asio::posix::stream_descriptor hints_;
   ports::StoreSink* sink_ = nullptr;
+  size_t listed_ = 0;
   bool listening_ = false;
   bool hinted_ = false;
   bool stopping_ = false;

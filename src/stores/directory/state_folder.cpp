@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kMaxRecordBytes = 16'000'000;  // JSON escapes can lengthen a spec of 1.5 MB
 constexpr std::string_view kSuffix = ".json";
 constexpr std::string_view kTemporary = ".new-";
+/// More are synced by one syncfs(), which also waits for what everybody else has written to the
+/// file system: worth it where it stands for that many waits of our own.
+constexpr size_t kMostSyncedOneByOne = 32;
 
 std::string file_of(const api::Key& key) { return key.name + std::string(kSuffix); }
 
@@ -88,6 +91,7 @@ Result<void> StateFolder::write_all(const std::vector<const Record*>& records) {
     std::string from, to;
     Fd file;
   };
+  const bool many = records.size() > kMostSyncedOneByOne;
   std::map<std::string, Fd> folders;
   std::vector<Staged> staged;
   const auto give_up = [&](Error error) -> Result<void> {
@@ -105,13 +109,17 @@ Result<void> StateFolder::write_all(const std::vector<const Record*>& records) {
     ::unlinkat(folder.get(), temporary.c_str(), 0);
     auto file = write_new(folder.get(), temporary, encode_record(*record));
     if (!file) return give_up(file.error());
-    staged.push_back({folder.get(), std::move(temporary), file_of(record->key), std::move(*file)});
+    staged.push_back(
+        {folder.get(), std::move(temporary), file_of(record->key), many ? Fd() : std::move(*file)});
   }
-  // All on their way before the first is waited for: they share commits of the journal. Not
-  // syncfs(), which would wait for what everybody else writes too.
-  for (const auto& s : staged) ::sync_file_range(s.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-  for (const auto& s : staged) {
-    if (::fdatasync(s.file.get()) != 0) return give_up(from_errno(errno, "sync state"));
+  if (many) {
+    if (::syncfs(root_.get()) != 0) return give_up(from_errno(errno, "sync state"));
+  } else {
+    // All on their way before the first is waited for: they share commits of the journal.
+    for (const auto& s : staged) ::sync_file_range(s.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    for (const auto& s : staged) {
+      if (::fdatasync(s.file.get()) != 0) return give_up(from_errno(errno, "sync state"));
+    }
   }
   for (const auto& s : staged) {
     if (auto renamed = rename_in(s.folder, s.from, s.to); !renamed) return give_up(renamed.error());

@@ -21,7 +21,12 @@ class StateFolder {
 
   /// Durable when it returns.
   Result<void> write(const Record& record);
-  /// All or an error; cheaper than one by one. Each keeps a file open: not more than a few hundred.
+  /// All or an error; cheaper than one by one: many share a single syncfs().
+  ///
+  /// Each is whole under its temporary name before the first gets its own name, so a crash leaves
+  /// of any of them the record before, none, or the new one, never a part. An object is shown to
+  /// the engine only after this has returned, names synced: no run can have begun under a uid that
+  /// a crash takes back, and no object that has begun one is given a second uid.
   Result<void> write_all(const std::vector<const Record*>& records);
 
   /// NotFound is success. Durable when it returns.
