@@ -1,5 +1,5 @@
 #pragma once
-// Single objects through a Client, as JSON values. Field manager of every write: options.manager.
+// Single objects through a Client, as JSON values.
 
 #include <string>
 #include <string_view>

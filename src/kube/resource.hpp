@@ -1,8 +1,10 @@
 #pragma once
 // Kinds of the Kubernetes API and their paths. Pure.
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace atq::kube {
 
@@ -28,5 +30,10 @@ std::string api_version(const Resource& resource);
 /// `name` the collection. Every part is percent-encoded.
 std::string path_of(const Resource& resource, std::string_view ns, std::string_view name = {},
                     std::string_view subresource = {});
+
+/// `path` with "?a=1&b=2" of the parameters that are not empty, encoded.
+std::string with_query(
+    std::string path,
+    std::initializer_list<std::pair<std::string_view, std::string_view>> parameters);
 
 }  // namespace atq::kube
