@@ -37,6 +37,9 @@ struct Runner {
     return 0;
   }
   int operator()(const ExecOptions& options) const { return run_exec(options); }
+  int operator()(const PodOptions& options) const { return run_pod(options); }
+  int operator()(const StartOptions& options) const { return run_start(options); }
+  int operator()(const InstallOptions& options) const { return run_install(options); }
   int operator()(const ProbeOptions& options) const { return run_probe(options); }
   int operator()(const ProbeOnceOptions& options) const { return run_probe_once(options.target); }
 };

@@ -1,59 +1,13 @@
 #include "src/agent/command_line.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 
-#include "src/base/text.hpp"
+#include "src/agent/options.hpp"
 
 namespace atq::agent {
 namespace {
-
-std::unexpected<Error> invalid(std::string message) {
-  return fail(ErrorKind::Invalid, std::move(message));
-}
-
-std::optional<int64_t> to_number(std::string_view text) {
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-struct Parsed {
-  std::map<std::string, std::string> options;
-  std::vector<std::string> words;
-};
-
-/// "--name value" and "--name=value" of the names allowed; everything else is a word.
-Result<Parsed> separate(const std::vector<std::string>& arguments, size_t first,
-                        const std::vector<std::string_view>& allowed) {
-  Parsed parsed;
-  for (size_t i = first; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    if (!argument.starts_with("-")) {
-      parsed.words.push_back(argument);
-      continue;
-    }
-    const size_t equals = argument.find('=');
-    const std::string name = argument.substr(0, equals);
-    if (std::ranges::find(allowed, name) == allowed.end()) {
-      const std::string_view near = nearest(name, allowed);
-      return invalid("unknown option " + name +
-                     (near.empty() ? "" : ", did you mean " + std::string(near) + "?"));
-    }
-    if (parsed.options.contains(name)) return invalid("option " + name + " stands twice");
-    if (equals != std::string::npos) {
-      parsed.options[name] = argument.substr(equals + 1);
-    } else if (i + 1 == arguments.size()) {
-      return invalid("option " + name + " needs a value");
-    } else {
-      parsed.options[name] = arguments[++i];
-    }
-  }
-  return parsed;
-}
 
 /// --parent PID; 0 where it is not given.
 Result<int> parent_of(const Parsed& parsed) {
@@ -118,35 +72,50 @@ Result<Command> parse_probe(const std::vector<std::string>& arguments) {
     if (std::ranges::find(kinds, arguments[1]) != kinds.end()) return parse_probe_once(arguments);
     return invalid("probe: found \"" + arguments[1] + "\", expected tcp, udp, http, dns or --spec");
   }
-  const auto parsed = separate(arguments, 1, {"--spec", "--report", "--parent"});
+  const auto parsed = separate(arguments, 1, {"--spec", "--spec-env", "--report", "--parent"});
   if (!parsed) return std::unexpected(parsed.error());
-  for (const char* name : {"--spec", "--report"}) {
-    if (!parsed->options.contains(name)) {
-      return invalid(std::string("probe: ") + name + " FILE is missing");
-    }
+  const auto& given = parsed->options;
+  if (given.contains("--spec") == given.contains("--spec-env")) {
+    return invalid("probe: expected one of --spec FILE and --spec-env NAME");
   }
+  if (!given.contains("--report")) return invalid("probe: --report FILE is missing");
   if (!parsed->words.empty()) return invalid("probe: unexpected \"" + parsed->words.front() + "\"");
   const auto parent = parent_of(*parsed);
   if (!parent) return std::unexpected(parent.error());
-  return ProbeOptions{parsed->options.at("--spec"), parsed->options.at("--report"), *parent};
+  const bool by_env = given.contains("--spec-env");
+  return ProbeOptions{.spec_file = by_env ? "" : given.at("--spec"),
+                      .spec_env = by_env ? given.at("--spec-env") : "",
+                      .report_file = given.at("--report"),
+                      .parent = *parent};
+}
+
+constexpr char kCommands[] = "exec, pod, start, install, probe, version or --help";
+
+template <class Options>
+Result<Command> as_command(Result<Options> options) {
+  if (!options) return std::unexpected(options.error());
+  return Command(*std::move(options));
 }
 
 }  // namespace
 
 Result<Command> parse_command_line(const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return invalid("no command, expected exec, probe, version or --help");
+  if (arguments.empty()) return invalid(std::string("no command, expected ") + kCommands);
   const std::string& command = arguments.front();
   for (const std::string& argument : arguments) {
+    if (argument == "--") break;  // what follows is the tool's
     if (argument == "--help" || argument == "-h") {
-      const bool topic = command == "exec" || command == "probe";
-      return HelpOptions{topic ? command : ""};
+      return HelpOptions{command.starts_with('-') ? "" : command};
     }
   }
   if (command == "help") return HelpOptions{arguments.size() > 1 ? arguments[1] : ""};
   if (command == "version" || command == "--version") return VersionOptions{};
   if (command == "exec") return parse_exec(arguments);
   if (command == "probe") return parse_probe(arguments);
-  return invalid("unknown command \"" + command + "\", expected exec, probe, version or --help");
+  if (command == "pod") return as_command(parse_pod(arguments));
+  if (command == "start") return as_command(parse_start(arguments));
+  if (command == "install") return as_command(parse_install(arguments));
+  return invalid("unknown command \"" + command + "\", expected " + kCommands);
 }
 
 Result<HostPort> parse_host_port(const std::string& text) {

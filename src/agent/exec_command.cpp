@@ -6,15 +6,18 @@
 #include <fcntl.h>
 #include <optional>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <climits>
 
 #include "src/agent/files.hpp"
+#include "src/agent/folder_home.hpp"
 #include "src/agent/replica_folder.hpp"
 #include "src/agent/signals.hpp"
 #include "src/agent/supervisor.hpp"
 #include "src/agent/wall_clock.hpp"
+#include "src/base/expand.hpp"
 
 namespace atq::agent {
 namespace {
@@ -56,9 +59,22 @@ void write_record(const std::string& folder, const ExitRecord& record) {
   if (!written) complain(written.error().message);
 }
 
+/// What the runtime left to be filled in where the replica runs.
+ReplicaSpec resolved_in(const std::string& folder, ReplicaSpec spec) {
+  for (std::string& text : spec.command) text = expand_variables(text, spec.environment);
+  if (spec.working_dir.empty()) {
+    spec.working_dir = folder + "/work";
+    ::mkdir(spec.working_dir.c_str(), 0755);  // where it fails, the tool's start says why
+  } else if (!spec.working_dir.starts_with('/')) {
+    spec.working_dir = folder + "/" + spec.working_dir;
+  }
+  return spec;
+}
+
 int supervise(const std::string& folder, const ReplicaSpec& spec, Signals& signals, int parent) {
   EventLoop loop;
-  Supervisor supervisor(loop, folder, spec);
+  FolderHome home(loop, folder, spec.max_log_bytes);
+  Supervisor supervisor(loop, home, resolved_in(folder, spec));
   signals.watch(loop, [&](int number) {
     if (number == SIGCHLD) return supervisor.reap();
     if (is_now_signal(number)) return supervisor.stop_now();

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <fcntl.h>
 #include <optional>
 #include <sys/prctl.h>
@@ -29,22 +30,36 @@ int complain(const Error& error) {
   return error.kind == ErrorKind::Conflict ? kAlreadyStarted : kUnusable;
 }
 
-Result<std::vector<Check>> read_checks(const std::string& path) {
-  const auto text = read_whole(path, kMaxFileBytes);
+Result<std::string> read_spec(const ProbeOptions& options) {
+  if (options.spec_env.empty()) return read_whole(options.spec_file, kMaxFileBytes);
+  const char* text = ::getenv(options.spec_env.c_str());
+  if (text != nullptr) return text;
+  return fail(ErrorKind::NotFound, "environment variable " + options.spec_env + " is not set");
+}
+
+Result<std::vector<Check>> read_checks(const ProbeOptions& options) {
+  const auto text = read_spec(options);
   if (!text) return std::unexpected(text.error());
+  const std::string& source = options.spec_env.empty() ? options.spec_file : options.spec_env;
   const auto targets = decode_probe_targets(*text);
-  if (!targets) return fail_with(path, targets.error());
+  if (!targets) return fail_with(source, targets.error());
   std::vector<Check> checks;
   for (const ProbeTarget& target : *targets) {
     auto check = prepare_check(target);
-    if (!check) return fail_with(path, check.error());
+    if (!check) return fail_with(source, check.error());
     checks.push_back(*std::move(check));
   }
   return checks;
 }
 
-/// Opens and locks the report, and ends a line which a killed prober left half-written.
+/// Opens and locks the report, and ends a line which a killed prober left half-written. Stdout is
+/// the prober's own, and is not locked.
 Result<UniqueFd> open_report(const std::string& path) {
+  if (path == "-") {
+    UniqueFd fd(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!fd) return std::unexpected(from_errno(errno, "write to stdout"));
+    return fd;
+  }
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!fd) return std::unexpected(from_errno(errno, "open " + path));
   if (auto locked = lock_exclusive(fd.get(), path); !locked) return std::unexpected(locked.error());
@@ -78,7 +93,7 @@ int run_probe(const ProbeOptions& options) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const auto report = open_report(options.report_file);
   if (!report) return complain(report.error());
-  auto checks = read_checks(options.spec_file);
+  auto checks = read_checks(options);
   if (!checks) return complain(checks.error());
   int code = 0;
   {

@@ -9,8 +9,9 @@ namespace atq::agent {
 
 struct ProbeOptions {
   std::string spec_file;
-  std::string report_file;
-  int parent = 0;  ///< end when this process does; 0: nobody is watched
+  std::string spec_env;     ///< the environment variable with the checks, instead of a file
+  std::string report_file;  ///< "-" = stdout
+  int parent = 0;           ///< end when this process does; 0: nobody is watched
 };
 
 /// Runs all checks until all have passed: 0; 128 + signal when told to end; 1 when the parent

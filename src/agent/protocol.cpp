@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "src/agent/protocol_json.hpp"
+#include "src/base/text.hpp"
 
 namespace atq::agent {
 /// T or const T: reading and writing share one list of fields.
@@ -72,6 +73,18 @@ static void fields(Visitor& field, T& value) {
   field("tries", value.tries);
   field("error", value.error);
   field("atUs", value.at_us);
+}
+
+template <class Visitor, Fields<StartAnswer> T>
+static void fields(Visitor& field, T& value) {
+  field("startedAtUs", value.started_at_us);
+}
+
+template <class Visitor, Fields<StartReport> T>
+static void fields(Visitor& field, T& value) {
+  field("skewUs", value.skew_us);
+  field("started", value.started);
+  field("errors", value.errors);
 }
 
 template <class Visitor, Fields<ProbeTarget> T>
@@ -149,6 +162,10 @@ static std::string check(const ProbeTarget& target) {
 static std::string check(const Started& started) { return started.pid > 0 ? "" : "pid: missing"; }
 static std::string check(const ExitRecord&) { return {}; }
 static std::string check(const CheckReport&) { return {}; }
+static std::string check(const StartReport&) { return {}; }
+static std::string check(const StartAnswer& answer) {
+  return answer.started_at_us > 0 ? "" : "startedAtUs: missing";
+}
 
 namespace {
 
@@ -189,6 +206,21 @@ std::string encode(const ReplicaSpec& spec) { return json::to_text(to_json(spec)
 std::string encode(const Started& started) { return json::to_text(to_json(started)); }
 std::string encode(const ExitRecord& record) { return json::to_text(to_json(record)); }
 std::string encode(const CheckReport& report) { return json::to_text(to_json(report)); }
+std::string encode(const StartAnswer& answer) { return json::to_text(to_json(answer)); }
+std::string encode(const StartReport& report) { return json::to_text(to_json(report)); }
+
+std::string encode_within(size_t limit, ExitRecord record) {
+  for (;;) {
+    std::string text = encode(record);
+    if (text.size() <= limit) return text;
+    if (!record.last_lines.empty()) {
+      record.last_lines.erase(record.last_lines.begin());
+    } else {
+      // Escapes make bytes longer, so by halves until it fits.
+      record.error = truncate(record.error, record.error.size() / 2);
+    }
+  }
+}
 
 std::string encode(const std::vector<ProbeTarget>& targets) {
   json::Json array = json::Json::array();
@@ -201,6 +233,12 @@ Result<ReplicaSpec> decode_replica_spec(std::string_view text) {
 }
 Result<Started> decode_started(std::string_view text) { return from_text<Started>(text); }
 Result<ExitRecord> decode_exit_record(std::string_view text) { return from_text<ExitRecord>(text); }
+Result<StartAnswer> decode_start_answer(std::string_view text) {
+  return from_text<StartAnswer>(text);
+}
+Result<StartReport> decode_start_report(std::string_view text) {
+  return from_text<StartReport>(text);
+}
 Result<CheckReport> decode_check_report(std::string_view text) {
   return from_text<CheckReport>(text);
 }

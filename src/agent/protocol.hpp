@@ -135,6 +135,34 @@ struct ProbeTarget {
   bool operator==(const ProbeTarget&) const = default;
 };
 
+/// The answer to POST /start of a replica in a pod.
+struct StartAnswer {
+  int64_t started_at_us = 0;  ///< its wall clock, when the tool was running
+  bool operator==(const StartAnswer&) const = default;
+};
+
+/// What `atq-agent start` prints, as one line.
+struct StartReport {
+  /// Between the first and the last start. By the workers' clocks, but never more than passed for
+  /// the starter between its first request and its last answer, since those clocks may differ.
+  int64_t skew_us = 0;
+  int started = 0;
+  std::vector<std::string> errors;  ///< "10.0.0.7:7070: refused"; at most 20
+  bool operator==(const StartReport&) const = default;
+};
+
+/// Kubernetes cuts a termination message at 4096 bytes, which would leave no JSON.
+inline constexpr size_t kMaxTerminationBytes = 4000;
+
+/// encode() within `limit` bytes (at least 1000): first the oldest of the last lines go, then the
+/// end of the error.
+std::string encode_within(size_t limit, ExitRecord record);
+
+std::string encode(const StartAnswer& answer);
+std::string encode(const StartReport& report);
+Result<StartAnswer> decode_start_answer(std::string_view json);
+Result<StartReport> decode_start_report(std::string_view json);
+
 std::string encode(const ReplicaSpec& spec);
 std::string encode(const Started& started);
 std::string encode(const ExitRecord& record);

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include <re2/re2.h>
+
+#include "src/base/text.hpp"
+
 namespace atq::agent {
 
 Readiness::Readiness(EventLoop& loop, std::function<void()> on_ready)
@@ -51,6 +55,7 @@ void Readiness::try_port(Port& port) {
   port.attempt = start_attempt(loop_, port.check, [this, &port](const std::string& error) {
     port.attempt.reset();
     port.held = error.empty();
+    port.last_error = error;
     if (port.held) return decide();
     // Tight at first, as a tool's own start is what people wait for; looser for the slow ones.
     using std::chrono::milliseconds;
@@ -58,6 +63,18 @@ void Readiness::try_port(Port& port) {
     const auto delay = std::clamp(waited / 20, milliseconds(20), milliseconds(200));
     port.retry = loop_.after(delay, [this, &port] { try_port(port); });
   });
+}
+
+std::string Readiness::missing() const {
+  if (held_) return {};
+  std::vector<std::string> out;
+  for (const auto& port : ports_) {
+    if (port->held) continue;
+    const bool tried = !port->last_error.empty();
+    out.push_back(tried ? port->last_error : describe(port->check.target) + " is being tried");
+  }
+  if (!pattern_seen_) out.push_back("no line of its output matches /" + pattern_->pattern() + "/");
+  return join(out, "; ");
 }
 
 void Readiness::decide() {

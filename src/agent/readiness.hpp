@@ -29,6 +29,9 @@ class Readiness {
   /// A line of its output.
   void see_line(std::string_view line);
   bool held() const { return held_; }
+  /// What has not been seen yet: "tcp 10.0.0.1:1099 refused; no line of its output matches /…/";
+  /// "" when all has held.
+  std::string missing() const;
 
  private:
   /// A port that is tried until it answers.
@@ -37,6 +40,7 @@ class Readiness {
     std::unique_ptr<Attempt> attempt;
     EventLoop::Timer retry;
     bool held = false;
+    std::string last_error;
   };
   Readiness(EventLoop& loop, std::function<void()> on_ready);
   void add_port(const ReplicaSpec& spec, const std::string& kind, int port);

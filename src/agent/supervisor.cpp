@@ -6,95 +6,58 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include "src/agent/files.hpp"
-#include "src/agent/replica_folder.hpp"
 #include "src/agent/wall_clock.hpp"
-#include "src/base/expand.hpp"
 
 namespace atq::agent {
 
-Supervisor::Supervisor(EventLoop& loop, std::string folder, ReplicaSpec spec)
-    : loop_(loop), folder_(std::move(folder)), spec_(std::move(spec)) {}
+Supervisor::Supervisor(EventLoop& loop, ReplicaHome& home, ReplicaSpec spec)
+    : loop_(loop), home_(home), spec_(std::move(spec)) {}
 
 Supervisor::~Supervisor() {
-  for (const auto& timer : {release_timer_, term_timer_, kill_timer_, give_up_timer_}) {
-    loop_.cancel(timer);
-  }
+  for (const auto& timer : {term_timer_, kill_timer_, give_up_timer_}) loop_.cancel(timer);
 }
 
 void Supervisor::begin() {
   // What cannot start says so at once, also where its release is yet to come.
   if (auto prepared = prepare(); !prepared) return cannot_start(prepared.error().message);
-  if (spec_.wait_for_release) return wait_for_release();
-  start_tool();
+  if (!spec_.wait_for_release) return start_tool();
+  home_.await_release([this] { released(); });
 }
 
 Result<void> Supervisor::prepare() {
   request_.environment = spec_.environment;
-  request_.working_dir = folder_ + "/work";
-  if (spec_.working_dir.empty()) {
-    ::mkdir(request_.working_dir.c_str(), 0755);
-  } else {
-    const bool absolute = spec_.working_dir.starts_with('/');
-    request_.working_dir = absolute ? spec_.working_dir : folder_ + "/" + spec_.working_dir;
-  }
-  for (const std::string& text : spec_.command) {
-    request_.command.push_back(expand_variables(text, spec_.environment));
-  }
+  request_.working_dir = spec_.working_dir;
+  request_.command = spec_.command;
   auto file = find_executable(request_.command.front(), spec_.environment, request_.working_dir);
   if (!file) return std::unexpected(file.error());
   request_.file = *std::move(file);
   auto readiness = Readiness::create(loop_, spec_, [this] { mark_ready(); });
   if (!readiness) return std::unexpected(readiness.error());
   readiness_ = *std::move(readiness);
-  const auto on_line = [this](std::string_view line) { see_line(line); };
-  out_ = std::make_unique<Stream>(folder_ + "/" + kStdoutFile, spec_.max_log_bytes, on_line);
-  err_ = std::make_unique<Stream>(folder_ + "/" + kStderrFile, spec_.max_log_bytes, on_line);
+  out_ = open_stream(OutputStream::Stdout);
+  err_ = open_stream(OutputStream::Stderr);
   return {};
 }
 
-void Supervisor::wait_for_release() {
-  inotify_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (inotify_ &&
-      ::inotify_add_watch(inotify_.get(), folder_.c_str(), IN_CREATE | IN_MOVED_TO) >= 0) {
-    loop_.watch(inotify_.get(), EPOLLIN, [this](uint32_t) {
-      alignas(inotify_event) std::array<char, 4096> buffer;
-      while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) {
-      }
-      release_seen();
-    });
-  } else {
-    inotify_.reset();
-  }
-  release_seen();
+std::unique_ptr<Supervisor::Stream> Supervisor::open_stream(OutputStream which) {
+  auto stream = std::make_unique<Stream>([this](std::string_view line) { see_line(line); });
+  Stream* const raw = stream.get();
+  stream->sink = home_.open_output(which, [this, raw] {
+    if (raw->fd) watch_stream(*raw);
+  });
+  return stream;
 }
 
-void Supervisor::release_seen() {
-  if (state_ != State::Waiting) return;
-  if (!is_released(folder_)) {
-    // Users have few inotify instances; without one, look often enough not to be seen as late.
-    // With one, look now and then all the same: some file systems tell nothing.
-    const std::chrono::milliseconds next(inotify_ ? 1000 : 2);
-    loop_.cancel(release_timer_);
-    release_timer_ = loop_.after(next, [this] { release_seen(); });
-    return;
-  }
-  // Only unwatched: closing an inotify descriptor waits some milliseconds for the kernel's readers,
-  // and now the tool's start is what counts.
-  if (inotify_) loop_.unwatch(inotify_.get());
-  loop_.cancel(release_timer_);
-  start_tool();
+void Supervisor::released() {
+  if (state_ == State::Waiting) start_tool();
 }
 
 void Supervisor::start_tool() {
-  const auto marked =
-      create_exclusive(folder_ + "/" + kStartedFile, encode(describe_self(wall_clock_us())));
+  const auto marked = home_.mark_started();
   if (!marked && marked.error().kind == ErrorKind::Conflict) {
     started_before_ = true;
     return loop_.stop();
@@ -102,6 +65,7 @@ void Supervisor::start_tool() {
   if (!marked) return cannot_start(marked.error().message);
   started_at_ = Clock::now();
   if (auto spawned = spawn_tool(); !spawned) return cannot_start(spawned.error().message);
+  started_at_us_ = wall_clock_us();
   state_ = State::Running;
   watch_stream(*out_);
   if (err_->fd) watch_stream(*err_);
@@ -157,8 +121,8 @@ bool Supervisor::read_stream(Stream& stream) {
   const ssize_t count = ::read(stream.fd.get(), buffer.data(), buffer.size());
   if (count > 0) {
     const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
-    stream.log.append(bytes);
     stream.lines.feed(bytes);
+    if (!stream.sink->append(bytes)) loop_.unwatch(stream.fd.get());
     return true;
   }
   if (count < 0 && errno == EINTR) return true;
@@ -176,9 +140,24 @@ void Supervisor::see_line(std::string_view line) {
 
 void Supervisor::mark_ready() {
   if (state_ != State::Running) return;
-  const auto created = create_exclusive(folder_ + "/" + kReadyFile, "");
+  const auto marked = home_.mark_ready();
   // Nothing else to be done about it: the run's deadline will speak.
-  if (!created) last_lines_.add("atq-agent: " + created.error().message);
+  if (!marked) last_lines_.add("atq-agent: " + marked.error().message);
+}
+
+std::string Supervisor::not_ready() const {
+  switch (state_) {
+    case State::Waiting:
+      return spec_.wait_for_release && readiness_ ? "" : "the tool has not been started";
+    case State::Running:
+      return readiness_->missing();
+    case State::Stopping:
+      return "the tool is being stopped";
+    case State::Sweeping:
+    case State::Done:
+      return "the tool has ended";
+  }
+  return {};
 }
 
 void Supervisor::cannot_start(const std::string& error) {
@@ -200,6 +179,7 @@ void Supervisor::finish() {
     }
     if (stream->fd) loop_.unwatch(stream->fd.get());
     stream->lines.finish();
+    stream->sink->finish();
   }
   record_.last_lines = last_lines_.lines();
   loop_.stop();

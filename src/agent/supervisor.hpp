@@ -11,6 +11,7 @@
 #include "src/agent/output.hpp"
 #include "src/agent/protocol.hpp"
 #include "src/agent/readiness.hpp"
+#include "src/agent/replica_home.hpp"
 #include "src/agent/spawn.hpp"
 #include "src/agent/unique_fd.hpp"
 
@@ -21,11 +22,11 @@ namespace atq::agent {
 ///   Waiting   for the release
 ///   Stopping  the tool has been asked to end
 ///   Sweeping  the tool has ended, processes it left behind are ended
-/// One per process: it reaps every child and kills every descendant. `loop` outlives it.
+/// One per process: it reaps every child and kills every descendant. `loop` and `home` outlive it.
 class Supervisor {
  public:
-  /// `folder` is absolute and claimed by this process.
-  Supervisor(EventLoop& loop, std::string folder, ReplicaSpec spec);
+  /// The spec's command is expanded and its working folder absolute.
+  Supervisor(EventLoop& loop, ReplicaHome& home, ReplicaSpec spec);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -37,23 +38,27 @@ class Supervisor {
   void reap();             ///< after SIGCHLD
 
   const ExitRecord& record() const { return record_; }
-  /// The `started` marker was there already: nothing was run, and nothing is to be recorded.
+  /// The home knew of an earlier start: nothing was run, and nothing is to be recorded.
   bool started_before() const { return started_before_; }
+  /// Wall clock, when the tool was running; 0 before.
+  int64_t started_at_us() const { return started_at_us_; }
+  /// What readiness still waits for, for people; "" when it holds. A replica that waits for its
+  /// release is ready for it.
+  std::string not_ready() const;
 
  private:
   enum class State { Waiting, Running, Stopping, Sweeping, Done };
   /// One of the tool's output streams.
   struct Stream {
-    Stream(std::string path, int64_t limit, LineSplitter::LineCallback on_line)
-        : log(std::move(path), limit), lines(std::move(on_line)) {}
+    explicit Stream(LineSplitter::LineCallback on_line) : lines(std::move(on_line)) {}
     UniqueFd fd;
-    BoundedLog log;
+    std::unique_ptr<OutputSink> sink;
     LineSplitter lines;
   };
 
   Result<void> prepare();
-  void wait_for_release();
-  void release_seen();
+  std::unique_ptr<Stream> open_stream(OutputStream which);
+  void released();
   void start_tool();
   Result<void> open_pipes(UniqueFd& out, UniqueFd& err);
   Result<void> open_terminal(UniqueFd& slave);
@@ -73,17 +78,17 @@ class Supervisor {
   void finish();
 
   EventLoop& loop_;
-  const std::string folder_;
+  ReplicaHome& home_;
   const ReplicaSpec spec_;
   State state_ = State::Waiting;
   SpawnRequest request_;
-  UniqueFd inotify_;
   pid_t tool_ = 0;
   Clock::time_point started_at_;
+  int64_t started_at_us_ = 0;
   std::unique_ptr<Readiness> readiness_;
   std::unique_ptr<Stream> out_, err_;
   LastLines last_lines_;
-  EventLoop::Timer release_timer_, term_timer_, kill_timer_, give_up_timer_;
+  EventLoop::Timer term_timer_, kill_timer_, give_up_timer_;
   bool now_ = false;
   bool killing_ = false;
   bool given_up_ = false;

@@ -30,6 +30,9 @@ TEST(AgentCommandLine, ProbeTakesItsFiles) {
   EXPECT_EQ(probe.spec_file, "s");
   EXPECT_EQ(probe.report_file, "r");
   EXPECT_EQ(probe.parent, 0);
+  const auto by_env = parsed_as<ProbeOptions>({"probe", "--spec-env", "CHECKS", "--report", "-"});
+  EXPECT_EQ(by_env.spec_env, "CHECKS");
+  EXPECT_EQ(by_env.report_file, "-");
 }
 
 TEST(AgentCommandLine, OneShotProbesBecomeTargets) {
@@ -48,15 +51,27 @@ TEST(AgentCommandLine, HelpIsFoundAnywhere) {
   EXPECT_EQ(parsed_as<HelpOptions>({"--help"}).topic, "");
   EXPECT_EQ(parsed_as<HelpOptions>({"exec", "--folder", "x", "-h"}).topic, "exec");
   EXPECT_EQ(parsed_as<HelpOptions>({"help", "probe"}).topic, "probe");
-  for (const char* topic : {"", "exec", "probe"}) {
+  EXPECT_EQ(parsed_as<HelpOptions>({"pod", "--help", "--", "x"}).topic, "pod");
+  for (const char* topic : {"", "exec", "pod", "start", "install", "probe"}) {
     EXPECT_NE(help_text(topic).find("xample"), std::string::npos) << topic;
   }
 }
 
+TEST(AgentCommandLine, TheExampleOfExecIsWhatItTakes) {
+  const std::string help = help_text("exec");
+  const size_t begin = help.find("echo '") + 6;
+  const auto spec = decode_replica_spec(help.substr(begin, help.find("'", begin) - begin));
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->command.size(), 2U);
+  EXPECT_NE(help.find("\n  atq-agent exec --folder /tmp/replica;"), std::string::npos);
+}
+
 TEST(AgentCommandLine, MistakesAreNamed) {
-  EXPECT_EQ(problem_of({}), "no command, expected exec, probe, version or --help");
+  EXPECT_EQ(problem_of({}),
+            "no command, expected exec, pod, start, install, probe, version or --help");
   EXPECT_EQ(problem_of({"run"}),
-            "unknown command \"run\", expected exec, probe, version or --help");
+            "unknown command \"run\", expected exec, pod, start, install, probe, version or "
+            "--help");
   EXPECT_EQ(problem_of({"exec"}), "exec: --folder DIR is missing");
   EXPECT_EQ(problem_of({"exec", "--folder"}), "option --folder needs a value");
   EXPECT_EQ(problem_of({"exec", "--folder", "a", "--folder", "b"}), "option --folder stands twice");
@@ -66,6 +81,10 @@ TEST(AgentCommandLine, MistakesAreNamed) {
   EXPECT_EQ(problem_of({"exec", "--folder", "a", "--parent", "0"}),
             "--parent: found \"0\", expected a process id");
   EXPECT_EQ(problem_of({"probe", "--spec", "a"}), "probe: --report FILE is missing");
+  EXPECT_EQ(problem_of({"probe", "--report", "a"}),
+            "probe: expected one of --spec FILE and --spec-env NAME");
+  EXPECT_EQ(problem_of({"probe", "--spec", "a", "--spec-env", "b", "--report", "-"}),
+            "probe: expected one of --spec FILE and --spec-env NAME");
   EXPECT_EQ(problem_of({"probe", "icmp", "h"}),
             "probe: found \"icmp\", expected tcp, udp, http, dns or --spec");
   EXPECT_EQ(problem_of({"probe", "tcp"}), "probe tcp: expected one HOST:PORT, found 0 arguments");

@@ -156,5 +156,35 @@ TEST(AgentProtocol, ProbeTargetsAreChecked) {
   EXPECT_EQ(message(R"([7])"), "[0]: expected an object, found number");
 }
 
+TEST(AgentProtocol, ARecordIsCutToFitWithItsNewestLinesKept) {
+  ExitRecord record{.code = 1, .error = "short"};
+  EXPECT_EQ(decode_exit_record(encode_within(kMaxTerminationBytes, record)), record);
+  for (int i = 0; i < 20; ++i)
+    record.last_lines.push_back(std::to_string(i) + std::string(390, 'x'));
+  const std::string text = encode_within(kMaxTerminationBytes, record);
+  EXPECT_LE(text.size(), kMaxTerminationBytes);
+  EXPECT_GT(text.size(), kMaxTerminationBytes - 450);
+  const auto cut = decode_exit_record(text);
+  ASSERT_TRUE(cut) << cut.error().message;
+  EXPECT_EQ(cut->last_lines.back(), record.last_lines.back());
+  EXPECT_EQ(cut->error, "short");
+}
+
+TEST(AgentProtocol, AlsoAnErrorFullOfEscapesFits) {
+  ExitRecord record{.code = kCannotStart, .error = std::string(50'000, '\x01')};
+  record.last_lines.push_back(std::string(9000, '"'));
+  const std::string text = encode_within(kMaxTerminationBytes, record);
+  EXPECT_LE(text.size(), kMaxTerminationBytes);
+  EXPECT_EQ(decode_exit_record(text)->code, kCannotStart);
+}
+
+TEST(AgentProtocol, StartsAreReadAsTheyWereWritten) {
+  const StartReport report{.skew_us = 310, .started = 2, .errors = {"10.0.0.7:7070 refused"}};
+  EXPECT_EQ(decode_start_report(encode(report)), report);
+  EXPECT_EQ(decode_start_answer(encode(StartAnswer{77})), StartAnswer{77});
+  EXPECT_EQ(decode_start_answer("{}").error().message, "startedAtUs: missing");
+  EXPECT_FALSE(decode_start_answer("ok"));
+}
+
 }  // namespace
 }  // namespace atq::agent
