@@ -96,9 +96,11 @@ AsyncResult<void> ProcessRuntime::Impl::begin(ports::RunStart start) {
       [[maybe_unused]] const auto removed = remove_networks(data, record.id);
       return done;
     }
-    // The run's own folder, and its uid's, must survive a power cut too.
-    if (auto synced = proc::sync_folder(folder.root.parent_path()); !synced) return synced;
-    return proc::sync_folder(folder.root.parent_path().parent_path());
+    // The folders above need no sync of their own. They were made before the run's folder, whose
+    // sync brings them along wherever metadata is journaled in order (ext4, XFS, Btrfs, F2FS, ZFS).
+    // Should one be lost all the same, it was by a power failure, which also ended every process of
+    // the run: the begin then counts as never made, and no worker of it lives to be started twice.
+    return {};
   };
   auto written = co_await proc::offload(pool_, work);
   if (!written) {

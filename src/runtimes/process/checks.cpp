@@ -49,8 +49,12 @@ AsyncResult<void> ProcessRuntime::Impl::ensure_checks(core::RunId id) {
   if (!frozen) co_return std::unexpected(frozen.error());
   const auto targets = probe_targets(context_of(*run, **frozen));
   const auto folder = run->folder.checks();
-  auto work = [folder, targets]() -> Result<void> {
-    if (auto made = proc::make_folders(folder / "out"); !made) return made;
+  const auto files = run->folder.files(core::Role::Worker);
+  auto work = [folder, files, targets]() -> Result<void> {
+    // ATQ_OUT and ATQ_DATA of an exec check.
+    for (const auto& path : {folder / "out", files}) {
+      if (auto made = proc::make_folders(path); !made) return made;
+    }
     if (proc::exists(folder / kSpecFile)) return {};
     return proc::write_atomic(folder / kSpecFile, agent::encode(targets));
   };

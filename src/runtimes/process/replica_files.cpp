@@ -115,6 +115,10 @@ Result<void> place_files(const RunFolder& folder, const std::vector<ports::RunFi
   if (auto removed = proc::remove_tree(folder.root / "files"); !removed) return removed;
   for (const core::Role role : {core::Role::Worker, core::Role::Master}) {
     if (role == core::Role::Master && !with_master) break;
+    const auto is_for = [role](const ports::RunFile& file) {
+      return !file.role || *file.role == role;
+    };
+    if (std::ranges::none_of(files, is_for)) continue;
     if (auto made = proc::make_folders(folder.files(role)); !made) return made;
     // What is given for one role wins over what is given for both.
     for (const bool own : {false, true}) {
@@ -128,15 +132,20 @@ Result<void> place_files(const RunFolder& folder, const std::vector<ports::RunFi
   return {};
 }
 
+Result<std::vector<std::string>> names_of_files(const RunFolder& folder, core::Role role) {
+  auto names = proc::list_folder(folder.files(role));
+  if (!names && names.error().kind == ErrorKind::NotFound) return std::vector<std::string>();
+  return names;
+}
+
 Result<void> make_replica_folder(const RunFolder& folder, core::Role role, int index,
-                                 const agent::ReplicaSpec& spec) {
+                                 const agent::ReplicaSpec& spec,
+                                 const std::vector<std::string>& files) {
   const fs::path root = folder.replica(role, index);
   for (const fs::path& path : {root, root / "data", root / "out"}) {
     if (auto made = proc::make_folders(path); !made) return made;
   }
-  const auto names = proc::list_folder(folder.files(role));
-  if (!names) return std::unexpected(names.error());
-  for (const auto& name : *names) {
+  for (const auto& name : files) {
     if (auto linked = link_file(folder.files(role) / name, root / "data" / name); !linked) {
       return linked;
     }

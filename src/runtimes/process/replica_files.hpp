@@ -14,14 +14,19 @@
 
 namespace atq::process {
 
-/// Places a run's files below files/worker and files/master, read-only. Invalid for names that are
-/// no plain file names; what is missing keeps its error.
+/// Places a run's files below files/worker and files/master, read-only; a role without files has no
+/// such folder. Invalid for names that are no plain file names; what is missing keeps its error.
 Result<void> place_files(const RunFolder& folder, const std::vector<ports::RunFile>& files,
                          bool with_master);
 
-/// Folder of a replica with data/, out/ and replica.json; harmless where it exists.
+/// What place_files() has placed for the role; nothing where it has no files.
+Result<std::vector<std::string>> names_of_files(const RunFolder& folder, core::Role role);
+
+/// Folder of a replica with data/, out/ and replica.json; harmless where it exists. `files`:
+/// names_of_files() of its role.
 Result<void> make_replica_folder(const RunFolder& folder, core::Role role, int index,
-                                 const agent::ReplicaSpec& spec);
+                                 const agent::ReplicaSpec& spec,
+                                 const std::vector<std::string>& files);
 
 /// What a replica's folder says now.
 struct Trace {

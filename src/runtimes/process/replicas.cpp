@@ -61,8 +61,10 @@ AsyncResult<void> ProcessRuntime::Impl::ensure_workers(core::RunId id) {
   const auto folder = run->folder;
   const bool inert = !run->record.master;
   auto work = [folder, specs, inert, version]() -> Result<void> {
+    const auto files = names_of_files(folder, core::Role::Worker);
+    if (!files) return std::unexpected(files.error());
     for (const auto& [index, spec] : specs) {
-      auto done = make_replica_folder(folder, core::Role::Worker, index, spec);
+      auto done = make_replica_folder(folder, core::Role::Worker, index, spec, *files);
       if (!done) return done;
     }
     if (!inert || proc::exists(folder.released(core::Role::Worker))) return {};
@@ -108,7 +110,9 @@ AsyncResult<void> ProcessRuntime::Impl::ensure_master(core::RunId id) {
       auto token = proc::create_marker(folder.inert(core::Role::Master, version));
       if (!token) return std::unexpected(token.error());
     }
-    return make_replica_folder(folder, core::Role::Master, 0, spec);
+    const auto files = names_of_files(folder, core::Role::Master);
+    if (!files) return std::unexpected(files.error());
+    return make_replica_folder(folder, core::Role::Master, 0, spec, *files);
   };
   auto made = co_await proc::offload(pool_, work);
   if (!made) co_return made;

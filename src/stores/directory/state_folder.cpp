@@ -116,7 +116,9 @@ Result<void> StateFolder::write_all(const std::vector<const Record*>& records) {
     if (::syncfs(root_.get()) != 0) return give_up(from_errno(errno, "sync state"));
   } else {
     // All on their way before the first is waited for: they share commits of the journal.
-    for (const auto& s : staged) ::sync_file_range(s.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    for (const auto& s : staged) {
+      if (staged.size() > 1) ::sync_file_range(s.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
     for (const auto& s : staged) {
       if (::fdatasync(s.file.get()) != 0) return give_up(from_errno(errno, "sync state"));
     }
