@@ -14,6 +14,15 @@ as_root() {
     die "not root and no sudo: run as root once: $*"; fi
 }
 
+# own_files: the tree's files, also where it is no Git checkout (an unpacked archive), a line each.
+own_files() {
+  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+    git ls-files -co --exclude-standard
+  else
+    find . \( -path ./build -o -path ./.cache -o -path ./.git -o -name __pycache__ \) -prune -o -type f ! -name '*.swp' -printf '%P\n'
+  fi
+}
+
 # need_packages NAME…: installs what is missing of Debian's packages. One apt call, quiet unless it fails.
 need_packages() {
   local missing=() name log
@@ -34,7 +43,7 @@ need_packages() {
 build_packages=(g++ cmake ninja-build ccache mold libboost1.74-dev libboost-system1.74-dev nlohmann-json3-dev
   libyaml-cpp-dev libvalijson-dev libre2-dev libc-ares-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev
   zlib1g-dev libssl-dev)
-test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2 procps)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2 procps zsh fish)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 libclang-rt-19-dev)
 jmeter_packages=(maven openjdk-17-jre-headless unzip)
 

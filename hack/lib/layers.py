@@ -4,7 +4,6 @@ snake_case. Standard library only."""
 import os
 import re
 import statistics
-import subprocess
 import sys
 
 # Folder -> folders it may include from (itself always). docs/architecture.md draws the same.
@@ -69,10 +68,9 @@ def check_includes(path, lines, problems):
 
 
 def main():
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True)
     problems, sizes = [], []
-    for path in sorted(listed.stdout.split("\n")):
-        if not path or not os.path.isfile(path):
+    for path in sorted(sys.stdin.read().split("\n")):
+        if not os.path.isfile(path):
             continue
         if path.startswith("tests/data/") or path.startswith("tests/fuzz/corpus/"):
             continue
