@@ -71,6 +71,11 @@ Result<void> parse_query(std::string_view query, Target& out) {
   return {};
 }
 
+bool is_word(std::string_view text) noexcept {
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char sign) { return sign > ' ' && sign <= '~'; });
+}
+
 void append_header(std::string& out, std::string_view name, std::string_view value) {
   out.append(name).append(": ");
   for (const char sign : value) {
@@ -189,7 +194,15 @@ std::string encode_chunk(std::string_view piece) {
   return out.append(size).append("\r\n").append(piece).append("\r\n");
 }
 
-std::string encode_request(const Request& request, std::string_view host) {
+Result<std::string> encode_request(const Request& request, std::string_view host) {
+  const bool whole = is_word(request.method) && is_word(request.target) &&
+                     std::ranges::all_of(request.headers, [](const Header& header) {
+                       return is_word(header.name) && header.name.find(':') == std::string::npos;
+                     });
+  if (!whole) {
+    return fail(ErrorKind::Invalid,
+                "request: method, target and header names are words of printable ASCII");
+  }
   std::string out = request.method + ' ' + request.target + " HTTP/1.1\r\n";
   append_header(out, "Host", host);
   for (const Header& header : request.headers) {
@@ -198,7 +211,9 @@ std::string encode_request(const Request& request, std::string_view host) {
   if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
     append_header(out, "Content-Length", std::to_string(request.body.size()));
   }
-  append_header(out, "Connection", "close");
+  if (!request.keep_alive) {
+    append_header(out, "Connection", "close");
+  }
   return out.append("\r\n").append(request.body);
 }
 

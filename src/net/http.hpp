@@ -69,7 +69,8 @@ std::string encode_head(const Response& response, Framing framing, size_t body_s
 std::string encode_chunk(std::string_view piece);
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-/// Request line, headers (Host, Content-Length, Connection: close) and body.
-std::string encode_request(const Request& request, std::string_view host);
+/// Request line, headers (Host, Content-Length, and Connection: close unless `keep_alive`) and
+/// body. Invalid where method, target or a header's name has a sign that would end it.
+Result<std::string> encode_request(const Request& request, std::string_view host);
 
 }  // namespace atq::net

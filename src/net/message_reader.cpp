@@ -173,6 +173,7 @@ std::expected<void, BadMessage> ResponseReader::end() {
 }
 bool ResponseReader::header_done() const { return impl_->parser.is_header_done(); }
 bool ResponseReader::done() const { return impl_->parser.is_done(); }
+bool ResponseReader::keep_alive() const { return impl_->parser.keep_alive(); }
 int ResponseReader::status() const { return static_cast<int>(impl_->parser.get().result_int()); }
 Headers ResponseReader::headers() const { return copy_headers(impl_->parser.get()); }
 std::string ResponseReader::take_body() { return std::exchange(impl_->parser.get().body(), {}); }

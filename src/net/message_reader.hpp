@@ -56,6 +56,8 @@ class ResponseReader {
   std::expected<void, BadMessage> end();
   bool header_done() const;
   bool done() const;
+  /// Once done: the connection may be used for another request.
+  bool keep_alive() const;
   int status() const;
   Headers headers() const;
   /// What has come of the body since the last call.

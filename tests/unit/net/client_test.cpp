@@ -66,10 +66,10 @@ TEST(Client, FetchesOverUnixAndTcp) {
   const auto port =
       service.loop().call([&] { return service.server().listen_tcp("127.0.0.1", 0); });
   ASSERT_TRUE(port);
-  for (const Address& address :
-       {Address{.socket = service.path()}, Address{.socket = {}, .port = *port}}) {
+  for (const Endpoint& endpoint :
+       {Endpoint{.socket = service.path()}, Endpoint{.socket = {}, .port = *port}}) {
     Request request{.method = "POST", .target = "/x?y=1", .body = "text"};
-    const auto answer = loop.run(fetch(address, request));
+    const auto answer = loop.run(fetch(endpoint, request));
     ASSERT_TRUE(answer) << answer.error().message;
     EXPECT_EQ(answer->status, 200);
     EXPECT_EQ(answer->body, "POST /x?y=1 text\n");
