@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "controller/api/tree_builder.hpp"
+#include "controller/api/yaml_scalar.hpp"
 #include "src/base/text.hpp"
 
 namespace atq::api {
@@ -48,7 +49,9 @@ class JsonHandler : public nlohmann::json_sax<json> {
   bool boolean(bool value) override { return scalar(value); }
   bool number_integer(number_integer_t value) override { return scalar(value); }
   bool number_unsigned(number_unsigned_t value) override { return scalar(value); }
-  bool number_float(number_float_t value, const string_t&) override { return scalar(value); }
+  bool number_float(number_float_t value, const string_t&) override {
+    return scalar(number_of(value));
+  }
   bool string(string_t& value) override { return scalar(std::move(value)); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(true); }

@@ -3,8 +3,9 @@
 // to api: decode_yaml and decode_json call it before they read the document into types.
 //
 // Decides as the API server does under fieldValidation=Strict, but for two things: it asks for
-// metadata.name (where the server makes one from generateName), and refuses 3.0 for an integer.
-// In particular null stands for an absent field or entry, and is a mistake as an item of a list.
+// metadata.name (where the server makes one from generateName), and takes 3.0 for an integer also
+// where a CEL rule reads it. In particular null stands for an absent field or entry, and is a
+// mistake as an item of a list.
 
 #include <vector>
 

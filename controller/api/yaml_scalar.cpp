@@ -87,15 +87,6 @@ bool has_float_form(std::string_view text) {
   return at == text.size();
 }
 
-/// JSON has one kind of number: what is whole is an integer there, also where it was written 1e3.
-json number_of(double value) {
-  if (value == std::floor(value)) {
-    if (value > -0x1p63 && value < 0x1p63) return static_cast<int64_t>(value);
-    if (value > 0 && value < 0x1p64) return static_cast<uint64_t>(value);
-  }
-  return value;
-}
-
 std::optional<json> resolve_float(std::string_view text) {
   if (!has_float_form(text)) return std::nullopt;
   if (text.starts_with('+')) text.remove_prefix(1);
@@ -146,6 +137,14 @@ std::unexpected<Error> wrong_tag(std::string_view tag, std::string_view text) {
 }
 
 }  // namespace
+
+json number_of(double value) {
+  if (value == std::floor(value)) {
+    if (value > -0x1p63 && value < 0x1p63) return static_cast<int64_t>(value);
+    if (value > 0 && value < 0x1p64) return static_cast<uint64_t>(value);
+  }
+  return value;
+}
 
 Result<json> resolve_plain(std::string_view text) {
   static constexpr std::string_view kWordStarts = "yYnNtTfFoO~";

@@ -47,6 +47,17 @@ std::string problems_with(const std::string& pointer, const json& value) {
 
 TEST(Schema, TakesAWholeDocument) { EXPECT_EQ(problems_of(whole()), ""); }
 
+TEST(Schema, AWholeNumberIsAnIntegerHoweverItIsWritten) {
+  for (const char* number : {"3", "3.0", "0.3e1", "30e-1"}) {
+    const auto document =
+        decode_json(R"({"apiVersion":"atq.dev/v1alpha1","kind":"LoadTest","metadata":{"name":"a"},)"
+                    R"("spec":{"worker":{"command":["./load"],"replicas":)" +
+                    std::string(number) + "}}}");
+    EXPECT_EQ(to_string(document.problems), "") << number;
+    EXPECT_EQ(document.test.spec.worker.replicas, 3) << number;
+  }
+}
+
 TEST(Schema, SaysWhatWasFoundAndExpected) {
   EXPECT_EQ(problems_with("/spec/worker/replicas", "three"),
             "spec.worker.replicas: found string \"three\", expected an integer from 1 to 1000");
