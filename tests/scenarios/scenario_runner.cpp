@@ -1,7 +1,12 @@
 #include "tests/scenarios/scenario_runner.hpp"
 
+#include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <stdexcept>
+
+#include "controller/api/codec.hpp"
+#include "tests/scenarios/kstatus.hpp"
 
 namespace atq::scenarios {
 namespace {
@@ -33,6 +38,15 @@ std::string in_words(const std::optional<Duration>& duration) {
 std::string admission_of(const core::Plan& plan) {
   if (plan.holds_admission) return "held";
   return plan.wants_admission ? "wanted" : "none";
+}
+
+/// For tests of other programs that read statuses: ATQ_STATUSES names a folder for one file a step.
+void dump(const api::LoadTest& test) {
+  static int number = 0;
+  const char* folder = std::getenv("ATQ_STATUSES");
+  if (folder == nullptr) return;
+  const auto name = test.metadata.name + "-" + std::to_string(++number) + ".json";
+  std::ofstream(std::filesystem::path(folder) / name) << api::encode_json(test);
 }
 
 }  // namespace
@@ -135,6 +149,7 @@ std::vector<std::string> Runner::play() {
     place_ += " (at " + step["at"].as<std::string>() + ")";
     const core::Plan plan = core::reconcile(world(), now_);
     if (step["expect"]) compare(step["expect"], plan);
+    compare_kstatus(plan);
     // What is begun is frozen as it is now, whatever the user edits later.
     for (const core::Action& action : plan.actions) {
       if (const auto* begin = std::get_if<core::BeginRun>(&action)) {
@@ -144,6 +159,19 @@ std::vector<std::string> Runner::play() {
     if (!step["statusWriteIsLost"]) test_.status = plan.status;
   }
   return failures_;
+}
+
+/// After every step of every story, whether the story speaks of it or not.
+void Runner::compare_kstatus(const core::Plan& plan) {
+  api::LoadTest written = test_;
+  written.status = plan.status;
+  dump(written);
+  same("kstatus in phase " + std::string(api::to_string(plan.status.phase)),
+       expected_kstatus(written, problems_.empty()), kstatus(written));
+  // Between an edit and the next pass, the old status must not count.
+  if (written.metadata.deletion_timestamp) return;
+  ++written.metadata.generation;
+  same("kstatus after an edit", "InProgress", kstatus(written));
 }
 
 void Runner::fail(const std::string& what) { failures_.push_back(place_ + ": " + what); }

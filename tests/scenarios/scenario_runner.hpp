@@ -37,6 +37,7 @@ class Runner {
   void observe(const YAML::Node& observed);
   core::World world() const;
   void compare(const YAML::Node& expect, const core::Plan& plan);
+  void compare_kstatus(const core::Plan& plan);
   void compare_status(const YAML::Node& expect, const api::LoadTestStatus& status);
   void compare_numbers(const std::string& key, const YAML::Node& node,
                        const api::LoadTestStatus& status);
