@@ -49,11 +49,13 @@ class Servers {
 
   static server::Probes probes(engine::Operations& operations) {
     return {.metrics = [&operations] { return operations.metrics(); },
-            .healthy = [] { return true; },  // the loop that answers is the one that works
+            // The loop that answers is the one that works.
+            .healthy = [&operations] { return !operations.health().overdue; },
             .not_ready = [&operations]() -> std::string {
               const auto health = operations.health();
               if (health.synced) return "";
-              if (!health.leading) return "waiting for the lock, held by " + health.holder;
+              if (!health.leading && !health.holder.empty()) return "";  // standing by
+              if (!health.leading) return "no leader is known yet";
               return "the store is not synced";
             }};
   }

@@ -1,5 +1,7 @@
 #include "controller/engine/asio_clock.hpp"
 
+#include <ctime>
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -28,6 +30,14 @@ class AsioTimer final : public ports::Clock::Timer {
     co_return true;
   }
 
+  Task<bool> wait_for(Duration time) override {
+    const uint64_t armed = ++armings_;
+    timer_.expires_after(std::min<Duration>(time, std::chrono::hours(24)));
+    boost::system::error_code error;
+    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+    co_return armed == armings_ && !error;
+  }
+
   void cancel() override {
     ++armings_;
     timer_.cancel();
@@ -43,6 +53,13 @@ class AsioTimer final : public ports::Clock::Timer {
 
 TimePoint AsioClock::now() const {
   return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+}
+
+Duration AsioClock::monotonic() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::duration_cast<Duration>(std::chrono::seconds(now.tv_sec) +
+                                              std::chrono::nanoseconds(now.tv_nsec));
 }
 
 std::unique_ptr<ports::Clock::Timer> AsioClock::make_timer() {

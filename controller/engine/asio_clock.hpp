@@ -12,6 +12,7 @@ class AsioClock final : public ports::Clock {
   /// `io` must outlive the clock and its timers.
   explicit AsioClock(boost::asio::io_context& io) : io_(io) {}
   TimePoint now() const override;
+  Duration monotonic() const override;  ///< CLOCK_BOOTTIME
   /// Waits on the steady clock and looks at the wall clock again, so a step of the wall clock
   /// delays an alarm by at most the wait it was armed with.
   std::unique_ptr<Timer> make_timer() override;

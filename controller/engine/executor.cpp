@@ -28,8 +28,8 @@ AsyncResult<void> Executor::tracked(std::string uid, std::string what,
 
 AsyncResult<void> Executor::timed(std::string uid, std::string_view what, Duration limit,
                                   std::function<AsyncResult<void>()> call) {
-  if (state_.halted) {
-    co_return fail(ErrorKind::Canceled, "leadership is lost");
+  if (!state_.may_write()) {
+    co_return fail(ErrorKind::Canceled, "leadership is lost or about to be");
   }
   if (const auto it = late_.find(uid); it != late_.end()) {
     co_return fail(ErrorKind::Unavailable, it->second + ", called before, has not returned yet");

@@ -15,7 +15,8 @@ Manager::Manager(const Parts& parts, const ManagerOptions& options)
                    .store = parts.store,
                    .runtimes = parts.runtimes,
                    .events = events_,
-                   .metrics = parts.metrics},
+                   .metrics = parts.metrics,
+                   .may_write = [this] { return parts_.lock.still_held(); }},
                   options.controller),
       operations_(controller_, events_, [this] { return health(); }),
       tasks_(parts.io,
@@ -32,6 +33,7 @@ Health Manager::health() const {
   return {.leading = leading_,
           .synced = controller_.synced(),
           .running = controller_.working(),
+          .overdue = leading_ && !parts_.lock.still_held(),
           .holder = parts_.lock.holder()};
 }
 
@@ -147,6 +149,9 @@ Task<void> Manager::watch_lock() {
 
 namespace {
 
+/// What giving up the lock has even where the budget is spent.
+constexpr Duration kLockLimit = std::chrono::seconds(2);
+
 AsyncResult<void> as_result(std::function<Task<void>()> call) {
   auto task = call();
   co_await std::move(task);
@@ -188,21 +193,29 @@ Task<void> Manager::shut_down() {
       log(LogLevel::Warn, "runtime not stopped in time: " + ended.error().message);
     }
   }
-  parts_.metrics.set_leader(false);
-  parts_.lock.stop();
-  leading_ = false;
-  auto joining = within(left(), "calls under way", [this] { return join_all(); });
+  // The lock goes last: who takes it over must meet no write of ours.
+  auto joining =
+      within(left(), "calls under way", [this] { return controller_.state().calls.join(); });
   auto joined = co_await std::move(joining);
   if (!joined) {
     log(LogLevel::Warn, joined.error().message);
   }
+  parts_.metrics.set_leader(false);
+  parts_.lock.stop();
+  leading_ = false;
+  auto giving_up =
+      within(std::max(left(), kLockLimit), "giving up the lock", [this] { return give_up_lock(); });
+  auto given_up = co_await std::move(giving_up);
+  if (!given_up) {
+    log(LogLevel::Warn, given_up.error().message);
+  }
 }
 
-Task<void> Manager::join_all() {
+Task<void> Manager::give_up_lock() {
+  auto ending_lock = parts_.lock.ended();
+  co_await std::move(ending_lock);
   auto tasks = tasks_.join();
   co_await std::move(tasks);
-  auto calls = controller_.state().calls.join();
-  co_await std::move(calls);
 }
 
 Task<void> Manager::store_ended() {

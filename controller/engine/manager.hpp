@@ -1,7 +1,7 @@
 #pragma once
 // The director as a whole: start and stop order, leadership, readiness.
 //   start: leader lock -> runtimes -> store's watch -> synced -> workers
-//   stop:  workers drain -> store -> runtimes -> leader lock, within 30 s
+//   stop:  workers drain -> store -> runtimes -> calls under way -> leader lock, within 30 s
 // When leadership is lost nothing is drained: run() ends with an error and the process must exit.
 
 #include <memory>
@@ -52,7 +52,7 @@ class Manager {
   Task<void> shut_down();
   Task<void> watch_store();
   Task<void> store_ended();
-  Task<void> join_all();
+  Task<void> give_up_lock();
   Task<void> watch_lock();
   AsyncResult<void> within(Duration limit, std::string what, std::function<Task<void>()> call);
   Health health() const;

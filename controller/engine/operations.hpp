@@ -62,7 +62,8 @@ struct Health {
   bool leading = false;  ///< the lock is held
   bool synced = false;   ///< the store has told the whole truth once
   bool running = false;  ///< reconcilers work
-  std::string holder;    ///< who holds the lock, for messages
+  bool overdue = false;  ///< the lock is ours by name, but not renewed in time
+  std::string holder;    ///< who holds the lock, for messages; "" = nobody that we know of
 };
 
 class Operations {

@@ -118,7 +118,7 @@ AsyncResult<core::World> Reconciler::gather(Pass& pass) {
 }
 
 bool Reconciler::is_superseded(const Subject& subject) const {
-  if (state_.halted) {
+  if (!state_.may_write()) {
     return true;
   }
   return subject.cached && state_.cache.get(subject.item.key) != subject.cached;
@@ -171,6 +171,9 @@ Task<Reconciler::Step> Reconciler::act(Pass& pass, core::World& world, core::Pla
     auto carrying = executor_.carry_out(action, subject);
     auto result = co_await std::move(carrying);
     state_.metrics.action_done(core::name_of(action), !result);
+    if (!result && !state_.may_write()) {
+      co_return Step::Superseded;  // no fault of the action's
+    }
     if (!result) {
       note_failure(pass, action, result.error());
       world.failure = state_.failures.at(subject.item);
@@ -256,6 +259,9 @@ Task<Reconciler::Step> Reconciler::write(Pass& pass) {
     subject.stored = subject.test->status;  // nobody to write it for
     pass.events.clear();
     co_return Step::GoOn;
+  }
+  if (!state_.may_write()) {
+    co_return Step::Superseded;
   }
   auto* store = &state_.store;
   auto task = with_deadline<std::string>(
@@ -401,6 +407,9 @@ Reconciler::Outcome Reconciler::outcome_of(Pass& pass, Step last) {
       state_.metrics.reconcile_timed_out();
     }
     return {ReconcileResult::Error, pass.requeue_after};
+  }
+  if (last == Step::Superseded && !state_.may_write()) {
+    return {ReconcileResult::Requeue, std::nullopt};  // leadership may yet be renewed
   }
   state_.queue.forget(item);
   if (last == Step::Superseded) {

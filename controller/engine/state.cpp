@@ -29,9 +29,11 @@ EngineState::EngineState(const Surroundings& outside, std::map<std::string, int>
       queue(outside.io, outside.clock, &outside.metrics),
       admission(std::move(run_limits), other_limit),
       runtimes(outside.runtimes),
-      calls(outside.io, [](const std::exception_ptr& thrown) {
-        log(LogLevel::Error, "a call of the engine threw", {{"error", what(thrown)}});
-      }) {}
+      calls(outside.io,
+            [](const std::exception_ptr& thrown) {
+              log(LogLevel::Error, "a call of the engine threw", {{"error", what(thrown)}});
+            }),
+      covered(outside.may_write) {}
 
 void EngineState::wake_waiting(const std::string& runtime) {
   const auto admissible = admission.admissible(runtime);

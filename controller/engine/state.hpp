@@ -2,6 +2,7 @@
 // What the parts of the engine share; owned by the Controller, one thread. Nothing in it needs to
 // survive the process: store and runtime have the truth.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -26,6 +27,8 @@ struct Surroundings {
   std::vector<ports::Runtime*> runtimes;  ///< the first is the store's own
   ports::EventSink& events;
   Metrics& metrics;
+  /// Asked before each write: false while another may lead already. Null: always true.
+  std::function<bool()> may_write = nullptr;
 };
 
 /// Our last write of a status, until the store's watch has told of it (or for 5 minutes, should it
@@ -58,6 +61,10 @@ struct EngineState {
   std::map<WorkItem, TimePoint> status_written_at;  ///< for coalescing; old entries are dropped
   std::set<std::string> busy;                       ///< uids under work
   bool halted = false;  ///< leadership is lost: nothing is done any more
+
+  /// Not halted, and leadership still covers what would be written now.
+  bool may_write() const { return !halted && (!covered || covered()); }
+  std::function<bool()> covered;
 
   /// Queues who may start now, and, less urgently, who has moved up.
   void wake_waiting(const std::string& runtime);

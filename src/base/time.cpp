@@ -78,6 +78,14 @@ std::string to_rfc3339(TimePoint time) {
   return {text.data(), static_cast<size_t>(length)};
 }
 
+std::string to_rfc3339_micros(TimePoint time) {
+  const auto whole = std::chrono::floor<seconds>(time);
+  const std::string fraction = std::to_string(1'000'000 + (time - whole).count());
+  std::string text = to_rfc3339(whole);
+  text.pop_back();
+  return text + "." + fraction.substr(1) + "Z";
+}
+
 std::optional<TimePoint> parse_rfc3339(std::string_view text) {
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':') {
     return std::nullopt;

@@ -24,6 +24,8 @@ class FakeLock final : public ports::LeaderLock {
       co_await event_.wait();
     }
   }
+  bool still_held() const override { return held_ && !overdue; }
+  Task<void> ended() override { co_return; }
   void stop() override {
     stopped_ = true;
     held_ = false;
@@ -43,6 +45,8 @@ class FakeLock final : public ports::LeaderLock {
     event_.notify_all();
   }
   bool held() const noexcept { return held_; }
+
+  bool overdue = false;  ///< held, but another may have it at any moment
 
  private:
   engine::AsyncEvent event_;

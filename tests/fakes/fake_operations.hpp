@@ -30,7 +30,9 @@ class FakeOperations : public engine::Operations {
     tell({engine::ChangeType::Deleted, ++version_, key, uid});
   }
 
-  engine::Health health() const override { return {true, true, true, "fake"}; }
+  engine::Health health() const override {
+    return {.leading = true, .synced = true, .running = true, .holder = "fake"};
+  }
   engine::Listing list(const std::string& ns) const override {
     engine::Listing out{version_, {}};
     for (const auto& [key, test] : tests_) {

@@ -14,17 +14,16 @@ class VirtualClock::VirtualTimer final : public ports::Clock::Timer {
       : clock_(clock), wake_(io, asio::steady_timer::time_point::max()) {}
   ~VirtualTimer() override { cancel(); }
 
-  Task<bool> wait_until(TimePoint at) override {
-    cancel();
-    if (at <= clock_.now()) {
-      co_return true;
+  Task<bool> wait_until(TimePoint at) override { return wait(at, false); }
+  Task<bool> wait_for(Duration time) override { return wait(clock_.now() + time, true); }
+
+  /// After a step of the wall clock: an alarm of wait_for() moves with it.
+  void step(Duration by) {
+    if (steady_) {
+      const TimePoint at = alarm_->first + by;
+      clock_.alarms_.erase(alarm_);
+      alarm_ = clock_.alarms_.emplace(at, this);
     }
-    const uint64_t armed = ++armings_;
-    alarm_ = clock_.alarms_.emplace(at, this);
-    waiting_ = true;
-    boost::system::error_code ignored;
-    co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    co_return armed == armings_;
   }
 
   void cancel() override {
@@ -43,15 +42,30 @@ class VirtualClock::VirtualTimer final : public ports::Clock::Timer {
   }
 
  private:
+  Task<bool> wait(TimePoint at, bool steady) {
+    cancel();
+    if (at <= clock_.now()) {
+      co_return true;
+    }
+    steady_ = steady;
+    const uint64_t armed = ++armings_;
+    alarm_ = clock_.alarms_.emplace(at, this);
+    waiting_ = true;
+    boost::system::error_code ignored;
+    co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    co_return armed == armings_;
+  }
+
   VirtualClock& clock_;
   asio::steady_timer wake_;
   Alarms::iterator alarm_;
   bool waiting_ = false;
+  bool steady_ = false;
   uint64_t armings_ = 0;
 };
 
 VirtualClock::VirtualClock(asio::io_context& io)
-    : io_(io), now_(std::chrono::sys_days(std::chrono::year(2026) / 1 / 1)) {}
+    : io_(io), now_(std::chrono::sys_days(std::chrono::year(2026) / 1 / 1)), start_(now_) {}
 
 std::unique_ptr<ports::Clock::Timer> VirtualClock::make_timer() {
   return std::make_unique<VirtualTimer>(*this, io_);
@@ -88,6 +102,14 @@ bool VirtualClock::advance_until(const std::function<bool()>& condition, Duratio
     advance(std::max(*next - now_, Duration::zero()));
   }
   return true;
+}
+
+void VirtualClock::step_wall(Duration by) {
+  now_ += by;
+  start_ += by;
+  std::vector<VirtualTimer*> armed;
+  for (const auto& [at, timer] : alarms_) armed.push_back(timer);
+  for (VirtualTimer* timer : armed) timer->step(by);
 }
 
 std::optional<TimePoint> VirtualClock::next_alarm() const {

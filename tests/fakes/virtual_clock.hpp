@@ -19,6 +19,7 @@ class VirtualClock final : public ports::Clock {
   explicit VirtualClock(boost::asio::io_context& io);
 
   TimePoint now() const override { return now_; }
+  Duration monotonic() const override { return now_ - start_; }
   std::unique_ptr<Timer> make_timer() override;
 
   /// Runs every handler that is ready, until none is.
@@ -27,6 +28,10 @@ class VirtualClock final : public ports::Clock {
   void advance(Duration by);
   /// Advances in steps of alarms until `condition` holds; false where it does not within `limit`.
   bool advance_until(const std::function<bool()>& condition, Duration limit);
+  /// The wall clock is set forward or back; nothing runs, no time passes.
+  void step_wall(Duration by);
+  /// Time passes in which the process does not run (SIGSTOP): alarms are late. Nothing runs yet.
+  void freeze(Duration by) { now_ += by; }
   /// The next alarm, for tests of "sleeps until".
   std::optional<TimePoint> next_alarm() const;
 
@@ -36,6 +41,7 @@ class VirtualClock final : public ports::Clock {
 
   boost::asio::io_context& io_;
   TimePoint now_;
+  TimePoint start_;  // on the wall clock as it is set now
   Alarms alarms_;
 };
 

@@ -174,6 +174,10 @@ void FileLock::stop() {
   }
 }
 
+bool FileLock::still_held() const { return impl_->held; }
+
+Task<void> FileLock::ended() { co_return; }
+
 std::string FileLock::holder() const {
   Descriptor file(::open(impl_->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   std::array<char, 512> text{};

@@ -25,7 +25,9 @@ class FileLock final : public ports::LeaderLock {
   AsyncResult<bool> acquire() override;
   /// Looks at the file when the kernel tells of a change to it (inotify); costs nothing at idle.
   Task<void> lost() override;
+  bool still_held() const override;
   void stop() override;
+  Task<void> ended() override;
   /// "pid 4711 on host", as the holder wrote it; "" where nobody has held it.
   std::string holder() const override;
 

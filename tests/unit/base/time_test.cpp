@@ -12,6 +12,12 @@ TEST(Rfc3339, WritesWholeSecondsWithoutFraction) {
   EXPECT_EQ(to_rfc3339(TimePoint{1'500ms}), "1970-01-01T00:00:01.500Z");
 }
 
+TEST(Rfc3339, WritesSixDigitsWhereKubernetesWantsThem) {
+  EXPECT_EQ(to_rfc3339_micros(TimePoint{0us}), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(to_rfc3339_micros(TimePoint{1'000'042us}), "1970-01-01T00:00:01.000042Z");
+  EXPECT_EQ(to_rfc3339_micros(TimePoint{-1us}), "1969-12-31T23:59:59.999999Z");
+}
+
 TEST(Rfc3339, ReadsWhatItWrote) {
   const TimePoint time{1'795'233'874'918'000us};
   EXPECT_EQ(parse_rfc3339(to_rfc3339(time)), time);

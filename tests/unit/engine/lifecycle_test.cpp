@@ -289,6 +289,33 @@ TEST(Stopping, WaitsForAPassUnderWayWithinItsBudget) {
   EXPECT_EQ(rig.phase("a"), Phase::Master) << "the pass was finished and written";
 }
 
+TEST(Leadership, NothingIsWrittenWhileItMayBeAnothers) {
+  Rig rig;
+  rig.clock.advance(seconds(1));
+  rig.lock->overdue = true;
+  const RunId run{rig.put(Rig::make_test("a")), 1};
+  rig.clock.advance(seconds(3));
+  EXPECT_EQ(rig.runtime.find(run), nullptr);
+  EXPECT_EQ(rig.status("a"), api::LoadTestStatus{});
+  EXPECT_TRUE(rig.manager->operations().health().overdue);
+  rig.lock->overdue = false;  // renewed at the last moment
+  rig.clock.advance(seconds(10));
+  EXPECT_NE(rig.runtime.find(run), nullptr) << "what was held back is not forgotten";
+  EXPECT_FALSE(rig.manager->operations().health().overdue);
+}
+
+TEST(Leadership, ThawedLeaderStopsInTheMiddleOfAPass) {
+  Rig rig;
+  rig.runtime.hang_next("ensure_workers");
+  const RunId run{rig.put(Rig::make_test("a")), 1};
+  const api::LoadTestStatus before = rig.status("a");
+  rig.lock->overdue = true;
+  rig.runtime.unhang();
+  rig.clock.advance(seconds(3));
+  EXPECT_EQ(rig.status("a"), before);
+  EXPECT_FALSE(rig.runtime.find(run)->master.has_value());
+}
+
 TEST(Stopping, BeforeLeadershipEndsTheWait) {
   Rig rig;
   rig.crash();
