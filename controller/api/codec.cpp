@@ -6,6 +6,7 @@
 
 #include "controller/api/decode.hpp"
 #include "controller/api/document.hpp"
+#include "controller/api/json_file.hpp"
 #include "controller/api/schema.hpp"
 #include "src/base/text.hpp"
 
@@ -78,7 +79,13 @@ std::vector<Document> decode_yaml(std::string_view text, const Limits& limits) {
 }
 
 Document decode_json(std::string_view text, const Limits& limits) {
-  return to_document(parse_json(text, limits));
+  return to_document(parse_json(text, limits, false));
+}
+
+Document decode_json_file(std::string_view text, const Limits& limits) {
+  Document document = to_document(parse_json(text, limits, false));
+  if (document.problems.empty()) return document;
+  return to_document(parse_json(text, limits, true));
 }
 
 }  // namespace atq::api

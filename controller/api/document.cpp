@@ -41,9 +41,62 @@ std::string reason_of(const std::string& what) {
   return to_printable(truncate(reason, 300));
 }
 
+/// Walks the text for the parser and counts what it has taken: its events say nothing of where.
+class CountingIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  CountingIterator(const char* at, size_t* taken) : at_(at), taken_(taken) {}
+  reference operator*() const { return *at_; }
+  CountingIterator& operator++() {
+    ++at_;
+    ++*taken_;
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
+
+ private:
+  const char* at_;
+  size_t* taken_;
+};
+
+/// Offset of the token that ends before `end`. Of a number the parser has taken one sign more.
+size_t start_of_token(std::string_view text, size_t end) {
+  const auto in_number = [](char c) {
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+  };
+  if (end == 0) return 0;
+  const char last = text[end - 1];
+  if (last == '{' || last == '[') return end - 1;
+  if (last == '"') {
+    for (size_t at = end - 1; at > 0;) {
+      if (text[--at] != '"') continue;
+      const size_t before = text.substr(0, at).find_last_not_of('\\');
+      const size_t slashes = before == std::string_view::npos ? at : at - before - 1;
+      if (slashes % 2 == 0) return at;
+    }
+    return 0;
+  }
+  for (const std::string_view word : {"true", "false", "null"}) {
+    if (text.substr(0, end).ends_with(word)) return end - word.size();
+  }
+  size_t at = end - (in_number(last) ? 0 : 1);
+  while (at > 0 && in_number(text[at - 1])) --at;
+  return at;
+}
+
 class JsonHandler : public nlohmann::json_sax<json> {
  public:
-  explicit JsonHandler(const Limits& limits) : tree_(limits) {}
+  JsonHandler(std::string_view text, const Limits& limits, bool positions)
+      : text_(text), positions_(positions), tree_(limits) {}
+
+  CountingIterator begin() { return {text_.data(), &taken_}; }
+  CountingIterator end() { return {text_.data() + text_.size(), &taken_}; }
 
   bool null() override { return scalar(nullptr); }
   bool boolean(bool value) override { return scalar(value); }
@@ -59,7 +112,7 @@ class JsonHandler : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    tree_.key(std::move(name), {});
+    tree_.key(std::move(name), here());
     return true;
   }
   bool parse_error(std::size_t position, const std::string&,
@@ -75,11 +128,11 @@ class JsonHandler : public nlohmann::json_sax<json> {
 
  private:
   bool scalar(json value) {
-    tree_.scalar(std::move(value), {});
+    tree_.scalar(std::move(value), here());
     return true;
   }
   bool open(bool is_map) {
-    tree_.open(is_map, {});
+    tree_.open(is_map, here());
     return true;
   }
   bool close() {
@@ -87,6 +140,24 @@ class JsonHandler : public nlohmann::json_sax<json> {
     return true;
   }
 
+  /// Of the token that the parser has just taken. They come in order: each line is counted once.
+  Position here() {
+    if (!positions_) return {};
+    const size_t start = start_of_token(text_, taken_);
+    for (; counted_ < start; ++counted_) {
+      if (text_[counted_] != '\n') continue;
+      ++line_;
+      line_start_ = counted_ + 1;
+    }
+    return {line_, static_cast<int>(start - line_start_) + 1};
+  }
+
+  std::string_view text_;
+  bool positions_;
+  size_t taken_ = 0;
+  size_t counted_ = 0;
+  size_t line_start_ = 0;
+  int line_ = 1;
   TreeBuilder tree_;
   std::string error_;
   size_t error_at_ = 0;
@@ -106,7 +177,7 @@ Position position_of(std::string_view text, size_t offset) {
 
 }  // namespace
 
-PositionedJson parse_json(std::string_view text, const Limits& limits) {
+PositionedJson parse_json(std::string_view text, const Limits& limits, bool positions) {
   if (text.size() > limits.max_bytes) {
     PositionedJson refused;
     refused.value = std::make_shared<const json>();
@@ -117,11 +188,11 @@ PositionedJson parse_json(std::string_view text, const Limits& limits) {
                                               {}));
     return refused;
   }
-  JsonHandler handler(limits);
+  JsonHandler handler(text, limits, positions);
   bool whole = false;
   Problem problem;
   try {
-    whole = json::sax_parse(text, &handler);
+    whole = json::sax_parse(handler.begin(), handler.end(), &handler);
     if (!whole) {
       problem = syntax_problem("not valid JSON: " + handler.error(),
                                position_of(text, handler.error_at()));

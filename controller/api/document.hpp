@@ -45,6 +45,7 @@ struct PositionedJson {
 /// merge keys (<<) as kubectl does: what comes later wins.
 std::vector<PositionedJson> parse_yaml(std::string_view text, const Limits& limits);
 
-PositionedJson parse_json(std::string_view text, const Limits& limits);
+/// `positions`: of all keys and items too, not only of syntax errors.
+PositionedJson parse_json(std::string_view text, const Limits& limits, bool positions);
 
 }  // namespace atq::api

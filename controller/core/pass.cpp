@@ -45,7 +45,10 @@ TimePoint after(TimePoint from, int64_t seconds) noexcept {
 
 std::string mark_of(std::string_view value) {
   constexpr size_t kLongest = 128;
-  if (value.size() <= kLongest) return std::string(value);
+  const auto is_plain = [](char sign) { return static_cast<unsigned char>(sign) >= 0x20; };
+  // What the codec would lengthen or replace would come back another, and ask for one more run.
+  const bool plain = std::ranges::all_of(value, is_plain) && is_clean_utf8(value);
+  if (plain && value.size() <= kLongest) return std::string(value);
   return "#" + to_hex(fnv1a(value));
 }
 

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "controller/api/json_file.hpp"
 #include "src/base/text.hpp"
 
 namespace atq::cli {
@@ -100,7 +101,7 @@ void add_text(LoadedAll& all, const std::string& source, const fs::path& folder,
               const std::string& text, bool json, bool must_have) {
   std::vector<api::Document> documents;
   if (json) {
-    documents.push_back(api::decode_json(text));
+    documents.push_back(api::decode_json_file(text));
   } else {
     documents = api::decode_yaml(text);
   }

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "controller/api/codec.hpp"
+#include "controller/api/json_file.hpp"
 #include "tests/unit/api/samples.hpp"
 
 namespace atq::api {
@@ -238,6 +239,42 @@ TEST(DecodeJson, SaysWhereTheSyntaxIsWrong) {
   EXPECT_EQ(document.problems[0].rule, "syntax");
   EXPECT_EQ(document.problems[0].line, 3);
   EXPECT_TRUE(document.problems[0].message.starts_with("not valid JSON: "));
+}
+
+TEST(DecodeJson, SaysWhereTheProblemsOfAFileStand) {
+  const std::string text = R"({
+  "apiVersion": "atq.dev/v1alpha1", "kind": "LoadTest",
+  "metadata": {"name": "a\"\\"},
+  "spec": {"worker": {"command": [true, "b"],
+                      "replicas": 0
+                     },
+           "workr": null}
+})";
+  const auto has = [](const Document& document, std::string_view path, int line, int column) {
+    return std::ranges::any_of(document.problems, [&](const Problem& problem) {
+      return problem.path == path && problem.line == line && problem.column == column;
+    });
+  };
+  const Document document = decode_json_file(text);
+  EXPECT_TRUE(has(document, "metadata.name", 3, 16)) << to_string(document.problems);
+  EXPECT_TRUE(has(document, "spec.worker.command[0]", 4, 35)) << to_string(document.problems);
+  EXPECT_TRUE(has(document, "spec.worker.replicas", 5, 23)) << to_string(document.problems);
+  EXPECT_TRUE(has(document, "spec.workr", 7, 12)) << to_string(document.problems);
+  // As a store that got it from a server has it, there is no line to look at.
+  EXPECT_TRUE(has(decode_json(text), "spec.workr", 0, 0));
+}
+
+TEST(DecodeJson, PlacesValuesAfterWhateverSpelling) {
+  for (const std::string value : {R"("")", R"("\\")", R"("\"")", R"("\\\"x")", "12", "-1.5e+3",
+                                  "true", "false", "null", "{}", "[]"}) {
+    const Document document =
+        decode_json_file("{\n \"spec\": {\"worker\": {\"command\": [" + value + " ,  7]}}}");
+    const auto found =
+        std::ranges::find(document.problems, "spec.worker.command[1]", &Problem::path);
+    ASSERT_NE(found, document.problems.end()) << value << to_string(document.problems);
+    EXPECT_EQ(found->line, 2) << value;
+    EXPECT_EQ(found->column, 38 + static_cast<int>(value.size())) << value;
+  }
 }
 
 TEST(DecodeJson, RefusesDuplicateKeys) {

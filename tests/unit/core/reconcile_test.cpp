@@ -91,6 +91,30 @@ TEST(Reconcile, KeepsTheLargestStatusSmall) {
   EXPECT_TRUE(is_clean_utf8(json));
 }
 
+TEST(Reconcile, MarksOfRequestsComeBackFromTheCodecAsTheyWere) {
+  for (const size_t size : {1U, 5U, 43U, 127U, 128U, 129U, 1'000U, 200'000U}) {
+    for (const std::string& text :
+         {nasty(size), std::string(size, 'x'), std::string(size, '\x1f'), std::string(size, '"')}) {
+      Fixture world;
+      world.frozen.spec.run_nonce = text;
+      world.test.metadata.annotations["atq.dev/rerun"] = text;
+      world.test.metadata.annotations["atq.dev/stop"] = text;
+      const api::RunStatus written = world.pass().status.run;
+      const std::string json = api::encode_status(world.test.status);
+      EXPECT_LT(json.size(), api::kMaxStatusBytes);
+      const auto read = api::decode_status(json);
+      ASSERT_TRUE(read);
+      EXPECT_FALSE(read->run.nonce.empty());
+      EXPECT_EQ(read->run.nonce, written.nonce) << size;
+      EXPECT_EQ(read->run.rerun_token, written.rerun_token) << size;
+      EXPECT_EQ(read->run.stop_request, written.stop_request) << size;
+      // Read back, it asks for nothing that has been served.
+      world.test.status = *read;
+      EXPECT_EQ(world.pass().status.run.number, written.number) << size;
+    }
+  }
+}
+
 TEST(Reconcile, ShowsHostileOutputAsPrintableText) {
   Fixture world;
   world.add_workers(3, ReplicaState::Exited, false);
