@@ -51,7 +51,16 @@ Result<ListedItems> fetch_items(const ApiClient& client, const Command& command)
   if (command.name.empty()) {
     return client.list(command.all_namespaces ? "" : command.ns);
   }
-  // The list too, for where a watch goes on from.
+  if (!command.watch) {
+    auto item = client.get({command.ns, command.name});
+    if (!item) {
+      return std::unexpected(item.error());
+    }
+    ListedItems one;
+    one.items.push_back(*std::move(item));
+    return one;
+  }
+  // The list, as it says where a watch goes on from.
   auto listed = client.list(command.ns);
   if (!listed) {
     return listed;
@@ -125,15 +134,14 @@ int run_get(const Command& command, Console& console) {
   } else if (command.output == "json" || command.output == "yaml") {
     print_documents(listed->items, command.output == "json", command.name.empty(), console.out);
   } else {
-    const auto issues = client.issues();
+    const bool all = command.name.empty();
+    const auto issues = all ? client.issues() : std::vector<SourceIssue>();
     console.out << render_table(listed->items, table_options(command, console));
     if (listed->items.empty()) {
       console.err << (command.all_namespaces ? "No LoadTests\n"
                                              : "No LoadTests in namespace " + command.ns + "\n");
     }
-    const bool all = command.name.empty();
-    console.out << render_issues(listed->items,
-                                 issues && all ? *issues : std::vector<SourceIssue>());
+    console.out << render_issues(listed->items, issues ? *issues : std::vector<SourceIssue>());
   }
   console.out.flush();
   return command.watch ? watch_items(client, command, listed->resource_version, console) : kDone;

@@ -5,7 +5,8 @@
 namespace atq::cli {
 namespace {
 
-constexpr std::string_view kNames = "atq get -A -o name 2>/dev/null";
+/// As they are typed: those of the default namespace without it. Quoted, as ^ is a pattern in zsh.
+constexpr std::string_view kNames = "atq get -A -o name 2>/dev/null | sed 's,^default/,,'";
 
 std::string all_names(const std::vector<CommandInfo>& commands) {
   std::vector<std::string> names;
@@ -49,7 +50,7 @@ std::string bash(const std::vector<CommandInfo>& commands) {
     std::string operand;
     switch (command.operand) {
       case Operand::File:
-        operand = "COMPREPLY=($(compgen -f -- \"$word\"))";
+        operand = "local IFS=$'\\n'; COMPREPLY=($(compgen -f -- \"$word\"))";
         break;
       case Operand::TestName:
         operand = "COMPREPLY=($(compgen -W \"$(" + std::string(kNames) + ")\" -- \"$word\"))";

@@ -1,6 +1,7 @@
 #pragma once
 // Operations over a map, for the tests of what stands on them. One thread, like the real ones.
 
+#include <atomic>
 #include <list>
 #include <map>
 #include <string>
@@ -30,10 +31,13 @@ class FakeOperations : public engine::Operations {
     tell({engine::ChangeType::Deleted, ++version_, key, uid});
   }
 
+  mutable std::atomic<int> lists = 0;  ///< how often the list was asked for
+
   engine::Health health() const override {
     return {.leading = true, .synced = true, .running = true, .holder = "fake"};
   }
   engine::Listing list(const std::string& ns) const override {
+    ++lists;
     engine::Listing out{version_, {}};
     for (const auto& [key, test] : tests_) {
       if (ns.empty() || key.ns == ns) {

@@ -120,11 +120,11 @@ TEST(Completion, ScriptsParseAndKnowEveryCommandAndOption) {
 
 TEST(Completion, BashCompletesCommandsOptionsAndNames) {
   const std::string script = completion_script("bash", describe_commands()) + R"sh(
-atq() { echo "default/checkout"; }
+atq() { printf '%s\n' default/checkout team/night; }
 complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _atq; echo "${COMPREPLY[*]}"; }
 [ "$(complete_line atq re)" = "render rerun" ] || exit 11
 [ "$(complete_line atq logs --f)" = "--follow" ] || exit 12
-[ "$(complete_line atq stop def)" = "default/checkout" ] || exit 13
+[ "$(complete_line atq stop '')" = "checkout team/night" ] || exit 13
 [ "$(complete_line atq completion z)" = "zsh" ] || exit 14
 )sh";
   std::FILE* const stream = ::popen("bash", "w");

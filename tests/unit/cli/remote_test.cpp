@@ -54,6 +54,7 @@ TEST_F(RemoteTest, GetsTables) {
 TEST_F(RemoteTest, GetsDocumentsAndNames) {
   const auto one = nlohmann::json::parse(ask({"get", "shop/cart", "-o", "json"}).out);
   EXPECT_EQ(one["metadata"]["name"], "cart");
+  EXPECT_EQ(operations_.lists, 0) << "one is asked for, not all of its namespace";
   const auto list = nlohmann::json::parse(ask({"get", "-A", "-o", "json"}).out);
   EXPECT_EQ(list["items"].size(), 2U);
   EXPECT_NE(ask({"get", "checkout", "-o", "yaml"}).out.find("name: checkout"), std::string::npos);
