@@ -1,7 +1,15 @@
 """Real tools, one master and three workers each; the target counts what the plan says."""
+import os
 import unittest
 
 from tests.e2e.harness import Case, Target, environment, run_test
+
+
+def network_namespaces():
+    try:
+        return {name for name in os.listdir("/run/netns") if name.startswith("atq-")}
+    except FileNotFoundError:
+        return set()
 
 
 class Locust(Case):
@@ -35,14 +43,15 @@ class Locust(Case):
 
 
 class JMeter(Case):
-    def run_plan(self, path):
+    def run_plan(self, path, host="127.0.0.1", **more):
         self.folder.plan("plan.jmx")
-        with Target() as target:
+        with Target(host) as target:
             file = self.folder.loadtest("counted", {
                 "tool": "jmeter", "files": [{"path": "./plan.jmx"}], "worker": {"replicas": 3},
-                "parameters": {"host": target.host, "port": target.port, "threads": "2", "loops": "20", "path": path}})
+                "parameters": {"host": target.host, "port": target.port, "threads": "2", "loops": "20", "path": path}, **more})
             code, test, said = run_test(file, self.folder, environment("jmeter"))
-            return code, test, said, target.counts()["total"]
+            self.counts = target.counts()
+            return code, test, said, self.counts["total"]
 
     def test_counts_what_the_plan_says(self):
         code, test, said, total = self.run_plan("/ok")
@@ -51,6 +60,22 @@ class JMeter(Case):
         self.assertEqual(total, 3 * 2 * 20)
         self.assertEqual(test["status"]["summary"]["requests"], 3 * 2 * 20)
         self.assert_nothing_runs()
+
+    def test_each_replica_in_a_network_namespace_of_its_own(self):
+        if os.geteuid() != 0:
+            self.skipTest("network namespaces need root")
+        before = network_namespaces()
+        # 127.0.0.1 is each replica itself; another loopback address is the machine's.
+        code, test, said, total = self.run_plan("/ok", host="127.99.0.1", process={"networkNamespace": True})
+        if "network namespace" in said and code == 97:
+            self.skipTest(said.strip().splitlines()[-1])
+        self.assertEqual(code, 0, said)
+        self.assert_verdict(test, "Passed")
+        self.assertEqual(total, 3 * 2 * 20)
+        # All bound the port that the profile declares, and the target saw each by its own address.
+        self.assertEqual(self.counts["by_source"], {address: 2 * 20 for address in test["status"]["workers"]["addresses"]})
+        self.assert_nothing_runs()
+        self.assertEqual(network_namespaces() - before, set())
 
     def test_failing_requests_fail_although_jmeter_exits_0(self):
         code, test, said, total = self.run_plan("/flaky")
