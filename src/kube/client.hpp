@@ -7,10 +7,12 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "src/base/error.hpp"
+#include "src/net/cancel.hpp"
 #include "src/net/task.hpp"
 
 namespace atq::kube {
@@ -30,6 +32,8 @@ struct Call {
   std::string body;
   std::chrono::milliseconds timeout{10'000};       ///< of the whole call
   std::chrono::milliseconds idle_timeout{30'000};  ///< of a stream: without a byte; 0: none
+  /// Ends a stream alone, with Canceled, where Client::stop() would end those of others too.
+  std::shared_ptr<net::Canceler> canceler;
 };
 
 /// Errors of both: what the server's Status says (status.hpp maps code and reason to an ErrorKind),

@@ -98,8 +98,18 @@ class FakeApi::Connection final : public atq::kube::Client {
     if (record < api_.calls_.size()) {
       api_.calls_[record].status = 200;
     }
+    const auto canceler = call.canceler;
     Watch watch(api_, name_, std::move(*request), std::move(call), std::move(sink));
-    co_return co_await watch.run();
+    if (canceler && canceler->canceled()) {
+      watch.stop();
+    } else if (canceler) {
+      canceler->on_cancel([&watch] { watch.stop(); });
+    }
+    auto result = co_await watch.run();
+    if (canceler) {
+      canceler->on_cancel({});
+    }
+    co_return result;
   }
 
   void stop() override {
