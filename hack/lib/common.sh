@@ -43,7 +43,7 @@ need_packages() {
 build_packages=(g++ cmake ninja-build ccache mold libboost1.74-dev libboost-system1.74-dev nlohmann-json3-dev
   libyaml-cpp-dev libvalijson-dev libre2-dev libc-ares-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libcli11-dev
   zlib1g-dev libssl-dev)
-test_packages=(lua5.4 openssl libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2 procps zsh fish)
+test_packages=(lua5.4 openssl python3-yaml libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv iproute2 procps zsh fish)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 libclang-rt-19-dev)
 jmeter_packages=(maven openjdk-17-jre-headless unzip)
 
