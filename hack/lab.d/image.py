@@ -1,14 +1,18 @@
-"""image.py OUT.tar NAME:TAG [--base ROOTFS.tar] [--entry WORD]… [--user UID] [--env K=V]… [HOST_PATH:IMAGE_PATH]…
+"""image.py OUT.tar NAME:TAG [--layer FOLDER|LAYER.tar]… [--entry WORD]… [--user UID] [--env K=V]… [--workdir DIR] [HOST_PATH:IMAGE_PATH]…
 
-Writes a docker-archive that `ctr images import` takes: the base's layer, if any, and one layer of the files given.
-No daemon and no registry are needed."""
+Writes a docker-archive that `ctr images import` and `docker load` take: the layers in their order, and one of the
+files given. Layers that several images share are stored once. No daemon and no registry are needed."""
 import argparse
 import hashlib
 import io
 import json
 import os
+import platform
 import shutil
 import tarfile
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+PATH = "PATH=/:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def sha256_of(path):
@@ -31,36 +35,49 @@ def add_parents(tar, path, seen):
 
 
 def anonymous(info):
-    info.uid = info.gid = info.mtime = 0
+    """Root's, readable by all. The time stays, in whole seconds: Python's compiled files name their source's."""
+    info.uid = info.gid = 0
     info.uname = info.gname = ""
+    info.mtime = int(info.mtime)
+    info.mode |= 0o755 if info.isdir() or info.mode & 0o100 else 0o644
     return info
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("out")
-    parser.add_argument("name")
-    parser.add_argument("--base")
-    parser.add_argument("--entry", action="append", default=[])
-    parser.add_argument("--user", default="")
-    parser.add_argument("--env", action="append", default=["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"])
-    parser.add_argument("files", nargs="*")
-    args = parser.parse_intermixed_args()
-    layers, work = [], args.out + ".work"
-    os.makedirs(work, exist_ok=True)
-    if args.base:
-        layers.append(args.base)
+def pack_folder(folder, out):
+    with tarfile.open(out, "w") as tar:
+        for name in sorted(os.listdir(folder)):
+            tar.add(os.path.join(folder, name), name, filter=anonymous)
+
+
+def pack_files(pairs, out):
+    seen = set()
+    with tarfile.open(out, "w") as tar:
+        for pair in pairs:
+            source, target = pair.rsplit(":", 1)
+            add_parents(tar, target, seen)
+            tar.add(source, target.strip("/"), filter=anonymous)
+
+
+def collect_layers(args, work):
+    layers = []
+    for layer in args.layer:
+        if os.path.isdir(layer):
+            layers.append(os.path.join(work, f"{len(layers)}.tar"))
+            pack_folder(layer, layers[-1])
+        else:
+            layers.append(layer)
     if args.files:
-        layer, seen = os.path.join(work, "files.tar"), set()
-        with tarfile.open(layer, "w") as tar:
-            for pair in args.files:
-                source, target = pair.rsplit(":", 1)
-                add_parents(tar, target, seen)
-                tar.add(source, target.strip("/"), filter=anonymous)
-        layers.append(layer)
+        layers.append(os.path.join(work, "files.tar"))
+        pack_files(args.files, layers[-1])
+    return layers
+
+
+def write_archive(args, layers):
     sums = [sha256_of(layer) for layer in layers]
-    config = json.dumps({"architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",
-                         "config": {"Env": args.env, "Entrypoint": args.entry or None, "User": args.user},
+    config = json.dumps({"architecture": ARCHITECTURES.get(platform.machine(), platform.machine()), "os": "linux",
+                         "created": "2026-01-01T00:00:00Z",
+                         "config": {"Env": [PATH, *args.env], "Entrypoint": args.entry or None, "User": args.user,
+                                    "WorkingDir": args.workdir},
                          "rootfs": {"type": "layers", "diff_ids": ["sha256:" + s for s in sums]}}).encode()
     config_name = hashlib.sha256(config).hexdigest() + ".json"
     manifest = json.dumps([{"Config": config_name, "RepoTags": [args.name], "Layers": [s + "/layer.tar" for s in sums]}]).encode()
@@ -71,7 +88,25 @@ def main():
             out.addfile(info, io.BytesIO(data))
         for layer, digest in zip(layers, sums):
             out.add(layer, digest + "/layer.tar")
-    shutil.rmtree(work)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out")
+    parser.add_argument("name")
+    parser.add_argument("--layer", action="append", default=[])
+    parser.add_argument("--entry", action="append", default=[])
+    parser.add_argument("--user", default="")
+    parser.add_argument("--env", action="append", default=[])
+    parser.add_argument("--workdir", default="")
+    parser.add_argument("files", nargs="*")
+    args = parser.parse_intermixed_args()
+    work = args.out + ".work"
+    os.makedirs(work, exist_ok=True)
+    try:
+        write_archive(args, collect_layers(args, work))
+    finally:
+        shutil.rmtree(work)
 
 
 main()

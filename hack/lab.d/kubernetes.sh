@@ -5,7 +5,7 @@ bridge=atqk8s node_ip=10.200.0.1 pod_cidr=10.244.0.0/16 service_cidr=10.96.0.0/1
 lab_dir=$lab/kubernetes        # sockets, certificates, logs: gone with `down`
 lab_data=$cache/lab/kubernetes # images and layers, on a real disk
 pki=$lab_dir/pki
-base_image=docker.io/library/debian:bookworm-slim
+audit_log=$lab_dir/audit.log
 
 # ---- certificates ----------------------------------------------------------------------------
 
@@ -51,7 +51,7 @@ start() { # NAME COMMAND…: in the background, own session, log and pid in the 
   local name=$1
   shift
   running "$name" && return
-  setsid "$@" >"$lab_dir/$name.log" 2>&1 </dev/null &
+  setsid "$@" >"$lab_dir/$name.log" 2>&1 </dev/null 9>&- &
   echo $! >"$lab_dir/$name.pid"
 }
 running() { [ -e "$lab_dir/$1.pid" ] && kill -0 "$(cat "$lab_dir/$1.pid")" 2>/dev/null; }
@@ -112,6 +112,29 @@ EOF
   wait_until 20 containerd ctr -a "$lab_dir/containerd.sock" version
 }
 
+# ---- audit log -------------------------------------------------------------------------------
+
+# Who wrote and read what, but for the cluster's own parts: one JSON line a request, for counting.
+audit_flags() {
+  [ -e "$lab_dir/audit.yaml" ] || return 0
+  echo "--audit-policy-file=$lab_dir/audit.yaml --audit-log-path=$audit_log --audit-log-maxsize=200 --audit-log-maxbackup=1"
+}
+
+enable_audit() {
+  [ ! -e "$lab_dir/audit.yaml" ] || return 0
+  cat >"$lab_dir/audit.yaml" <<EOF
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, userGroups: ["system:nodes", "system:serviceaccounts:kube-system"]}
+- {level: None, users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kube-proxy"]}
+- {level: None, nonResourceURLs: ["*"]}
+- {level: Metadata}
+EOF
+  end_process apiserver
+}
+
 # ---- control plane and node ------------------------------------------------------------------
 
 start_control_plane() {
@@ -123,7 +146,7 @@ start_control_plane() {
     --client-ca-file="$pki/ca.crt" --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
     --kubelet-client-certificate="$pki/admin.crt" --kubelet-client-key="$pki/admin.key" --kubelet-preferred-address-types=InternalIP \
     --service-account-key-file="$pki/sa.pub" --service-account-signing-key-file="$pki/sa.key" \
-    --service-account-issuer=https://kubernetes.default.svc.cluster.local ${ATQ_APISERVER_FLAGS:-}
+    --service-account-issuer=https://kubernetes.default.svc.cluster.local $(audit_flags) ${ATQ_APISERVER_FLAGS:-}
   wait_until 60 apiserver kubectl --kubeconfig "$lab_dir/admin.kubeconfig" get --raw /readyz
   start controller-manager kube-controller-manager --kubeconfig="$lab_dir/controller.kubeconfig" --leader-elect=false \
     --root-ca-file="$pki/ca.crt" --service-account-private-key-file="$pki/sa.key" --use-service-account-credentials=true
@@ -156,50 +179,25 @@ EOF
     --cluster-cidr="$pod_cidr" --hostname-override="$(hostname)"
 }
 
-# ---- images ----------------------------------------------------------------------------------
-
-image_dir=$cache/lab/images
-
-# image_archive KEY NAME ARGUMENTS…: builds the archive once a KEY (what it is made of), prints its path.
-image_archive() {
-  local out=$image_dir/$1.tar name=$2
-  shift 2
-  mkdir -p "$image_dir"
-  [ -e "$out" ] || { python3 -B "$root/hack/lab.d/image.py" "$out.new" "$name" "$@" && mv "$out.new" "$out"; }
-  echo "$out"
-}
-
-base_rootfs() {
-  local out=$cache/lab/bookworm.tar
-  [ -e "$out" ] || {
-    need_packages mmdebstrap
-    say "making the base image"
-    mkdir -p "$cache/lab"
-    mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$out.new.tar" >"$cache/mmdebstrap.log" 2>&1 ||
-      { tail -20 "$cache/mmdebstrap.log" >&2; die "making the base image failed"; }
-    mv "$out.new.tar" "$out"
-  }
-  echo "$out"
-}
-
-import_image() { ctr -a "$lab_dir/containerd.sock" -n k8s.io images import --digests=false "$1" >/dev/null; }
-
-import_images() {
-  [ -e "$cache/lab/pause" ] || gcc -static -Os -o "$cache/lab/pause" "$root/hack/lab.d/pause.c"
-  import_image "$(image_archive pause atq.dev/pause:lab --entry /pause "$cache/lab/pause:/pause")"
-  import_image "$(image_archive "coredns-$coredns_version" atq.dev/coredns:lab --entry /coredns "$lab_bin/coredns:/coredns")"
-  import_image "$(image_archive bookworm "$base_image" --base "$(base_rootfs)")"
-}
-
 # ---- verbs -----------------------------------------------------------------------------------
 
 lab_up() {
+  local audit='' fakes=0
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --audit) audit=1 ;;
+      --kwok) [[ ${2:-} =~ ^[0-9]+$ ]] || die "--kwok needs a number of nodes"; fakes=$2; shift ;;
+      *) usage ;;
+    esac
+    shift
+  done
   [ "$(id -u)" = 0 ] || die "the lab makes bridges and namespaces: run it as root"
   need_packages containerd runc containernetworking-plugins iptables iproute2 openssl curl conntrack
   build_lab_binaries
   export PATH=$lab_bin:/usr/sbin:$PATH
   mkdir -p "$lab_dir" "$lab_data"
   [ -e "$lab_dir/admin.kubeconfig" ] || make_pki
+  [ -z "$audit" ] || enable_audit
   make_bridge
   start_containerd
   start_control_plane
@@ -208,14 +206,19 @@ lab_up() {
   wait_until 60 node sh -c "kubectl --kubeconfig '$lab_dir/admin.kubeconfig' get nodes | grep -q ' Ready'"
   kubectl --kubeconfig "$lab_dir/admin.kubeconfig" apply --server-side -f "$root/hack/lab.d/coredns.yaml" >/dev/null
   wait_until 60 CoreDNS kubectl --kubeconfig "$lab_dir/admin.kubeconfig" -n kube-system rollout status deployment/coredns --timeout=1s
+  [ "$fakes" = 0 ] || start_kwok "$fakes"
   say "Kubernetes $kubernetes_version is up: eval \"\$(hack/lab kubernetes env)\""
 }
 
-lab_env() { printf 'export PATH=%q:$PATH\nexport KUBECONFIG=%q\nexport ATQ_LAB_CONTAINERD=%q\n' "$lab_bin" "$lab_dir/admin.kubeconfig" "$lab_dir/containerd.sock"; }
+lab_env() {
+  printf 'export PATH=%q:$PATH\nexport KUBECONFIG=%q\nexport ATQ_LAB_CONTAINERD=%q\n' "$lab_bin" "$lab_dir/admin.kubeconfig" "$lab_dir/containerd.sock"
+  [ ! -e "$lab_dir/audit.yaml" ] || printf 'export ATQ_LAB_AUDIT=%q\n' "$audit_log"
+}
 
 lab_status() {
   local name
-  for name in etcd apiserver controller-manager scheduler containerd kubelet proxy; do
+  for name in etcd apiserver controller-manager scheduler containerd kubelet proxy kwok; do
+    [ $name != kwok ] || running kwok || continue
     running "$name" && printf '%-20s running, pid %s\n' "$name" "$(cat "$lab_dir/$name.pid")" || printf '%-20s not running\n' "$name"
   done
   running apiserver || return 3
@@ -230,10 +233,10 @@ clean_iptables() {
 lab_down() {
   local name
   export PATH=$lab_bin:/usr/sbin:$PATH
-  for name in kubelet proxy scheduler controller-manager; do
+  for name in kwok kubelet proxy scheduler controller-manager; do
     ! running "$name" || kill "$(cat "$lab_dir/$name.pid")"
   done
-  for name in kubelet proxy scheduler controller-manager; do end_process "$name"; done
+  for name in kwok kubelet proxy scheduler controller-manager; do end_process "$name"; done
   if running containerd; then
     ctr -a "$lab_dir/containerd.sock" -n k8s.io tasks ls -q 2>/dev/null |
       xargs -r -P 8 -n 1 ctr -a "$lab_dir/containerd.sock" -n k8s.io tasks kill -s KILL 2>/dev/null || true
