@@ -95,7 +95,8 @@ class ApiServer:
                    f"--secure-port={self.port}", f"--cert-dir={self.path}/certs", "--authorization-mode=RBAC",
                    f"--token-auth-file={self.path}/tokens.csv", "--service-account-issuer=https://atq.test",
                    f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
-                   "--service-cluster-ip-range=10.96.0.0/16", "--endpoint-reconciler-type=none")
+                   "--service-cluster-ip-range=10.96.0.0/16", "--endpoint-reconciler-type=none",
+                   "--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
         self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=ssl._create_unverified_context())
         self.kubeconfig = self.path / "kubeconfig"
         self.kubeconfig.write_text(json.dumps({
@@ -120,14 +121,16 @@ class ApiServer:
             self.connection.close()
             return False
 
-    def call(self, method, path, body=None, content="application/json", **query):
+    def call(self, method, path, body=None, content="application/json", user=None, **query):
+        """`user`: impersonated."""
         if query:
             path += "?" + urllib.parse.urlencode(query)
         if body is not None and not isinstance(body, (str, bytes)):
             body = json.dumps(body)
         if isinstance(body, str):
             body = body.encode()
-        headers = {"Authorization": f"Bearer {self.TOKEN}", "Content-Type": content, "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.TOKEN}", "Content-Type": content, "Accept": "application/json",
+                   **({"Impersonate-User": user} if user else {})}
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         text = answer.read().decode()

@@ -1,6 +1,7 @@
 """What a real API server lets the director do: exactly the table in manifests/permissions.txt, whichever way the
 director was installed; and what it lets people do who have the cluster's own roles."""
 import itertools
+import json
 import unittest
 
 from tests.e2e.harness import ROOT, wait_for
@@ -49,8 +50,9 @@ class ServerCase(unittest.TestCase):
         return answer.json["status"]["allowed"]
 
     def everything(self):
-        """(group, resource or resource/subresource, namespaced) of all that the server has."""
-        found = []
+        """(group, resource or resource/subresource, namespaced) of all that the server has; finalizers are a right alone."""
+        found = [("atq.dev", "loadtests/finalizers", True), ("", "services/finalizers", True), ("batch", "jobs/finalizers", True),
+                 ("", "pods/finalizers", True)]
         lists = [("", "/api/v1")]
         for group in self.server.call("GET", "/apis").json["groups"]:
             lists.append((group["name"], f"/apis/{group['preferredVersion']['groupVersion']}"))
@@ -75,6 +77,31 @@ class Cluster(ServerCase):
         self.assert_exactly(self.granted(OTHER, LEASE), director)
         self.assert_exactly(self.granted(SYSTEM), director | leader)
         self.assert_exactly(self.granted(SYSTEM, LEASE), director | leader | named)
+
+    def test_the_rights_are_enough_for_the_objects_of_a_run(self):
+        """With the admission plugin on that looks at who may own what."""
+        def owned(kind, version, name, uid, **more):
+            return {"metadata": {"name": "run", "ownerReferences": [{"apiVersion": version, "kind": kind, "name": name, "uid": uid,
+                                                                     "controller": True, "blockOwnerDeletion": True}]}, **more}
+
+        def as_director(*args, **more):
+            return self.server.kubectl(f"--as={DIRECTOR}", "-n", OTHER, *args, **more)
+
+        def create(document):
+            return json.loads(as_director("create", "-f", "-", "-o", "json", "--validate=false", input=json.dumps(document)).stdout)
+
+        test = self.server.call("POST", f"/apis/atq.dev/v1alpha1/namespaces/{OTHER}/loadtests", {
+            "apiVersion": "atq.dev/v1alpha1", "kind": "LoadTest", "metadata": {"name": "first"}, "spec": {}}).json
+        service = create({"apiVersion": "v1", "kind": "Service", **owned("LoadTest", "atq.dev/v1alpha1", "first", test["metadata"]["uid"]),
+                          "spec": {"clusterIP": "None", "selector": {"a": "b"}}})
+        create({"apiVersion": "batch/v1", "kind": "Job", **owned("Service", "v1", "run", service["metadata"]["uid"]),
+                "spec": {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}}}})
+        as_director("patch", "job", "run", "--type=merge", "-p", '{"spec":{"suspend":false}}')
+        as_director("patch", "service", "run", "--type=merge", "-p", '{"metadata":{"annotations":{"a":"b"}}}')
+        path, merge = f"/apis/atq.dev/v1alpha1/namespaces/{OTHER}/loadtests/first", "application/merge-patch+json"
+        self.assertEqual(self.server.call("PATCH", path + "/status", {"status": {"phase": "Pending"}}, merge, DIRECTOR).code, 200)
+        self.assertEqual(self.server.call("PATCH", path, {"spec": {"runNonce": "2"}}, merge, DIRECTOR).code, 403)
+        as_director("delete", "service", "run", "--wait=false")
 
     def test_what_it_may_never(self):
         for verb, group, resource in [
