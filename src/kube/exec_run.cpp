@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <optional>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,7 +87,7 @@ Result<void> ExecRun::Impl::start() {
     pid = 0;
     return std::unexpected(from_errno(error, "cannot be started"));
   }
-  const int pidfd = ::pidfd_open(pid, 0);
+  const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (pidfd < 0) {
     const Error failed = from_errno(errno, "cannot be waited for");
     ::kill(-pid, SIGKILL);

@@ -150,6 +150,7 @@ Task<Result<net::Answer>> HttpTransport::send(const Call& call, const net::BodyS
   const net::ClientOptions options{.connect_timeout = std::min(left, milliseconds(10'000)),
                                    .answer_timeout = left,
                                    .idle_timeout = sink ? call.idle_timeout : left,
+                                   .total_timeout = sink ? milliseconds(0) : left,
                                    .max_body_bytes = kMaxObjectBytes};
   const Steady begun = now();
   bool headed = false;
