@@ -2,10 +2,12 @@
 director was installed; and what it lets people do who have the cluster's own roles."""
 import itertools
 import json
+import os
+import subprocess
 import unittest
 
 from tests.e2e.harness import ROOT, wait_for
-from tests.e2e.kubernetes.apiserver import ApiServer
+from tests.e2e.kubernetes.apiserver import ApiServer, binary
 
 VERBS = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "bind", "escalate", "impersonate"]
 SYSTEM, OTHER = "atq-system", "shop"
@@ -146,3 +148,44 @@ class Namespaced(ServerCase):
         pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
         self.assertEqual(self.server.call("POST", f"/api/v1/namespaces/{SYSTEM}/pods", pod, dryRun="All").code, 403,
                          "the namespace does not enforce what this test is about")
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+
+class Lab(Case):
+    """Where a controller manager fills the cluster's own roles."""
+
+    NAMESPACE = "atq-permissions"
+
+    def kubectl(self, *args):
+        return subprocess.run([binary("kubectl"), *map(str, args)], env=self.env, capture_output=True, text=True, timeout=60)
+
+    def can(self, user, *what):
+        return self.kubectl("auth", "can-i", *what, "-n", self.NAMESPACE, f"--as={user}").stdout.strip() == "yes"
+
+    def setUp(self):
+        if subprocess.run([ROOT / "hack/lab", "kubernetes", "status"], capture_output=True, timeout=60).returncode != 0:
+            self.skipTest("no lab is up: hack/lab kubernetes up")
+        exports = subprocess.run(["bash", "-c", f'eval "$({ROOT}/hack/lab kubernetes env)"; printf %s "$KUBECONFIG"'], capture_output=True,
+                                 text=True, timeout=60, check=True).stdout
+        self.env = {**os.environ, "KUBECONFIG": exports}
+
+    def test_view_and_edit_and_admin(self):
+        roles = ROOT / "manifests/overlays/cluster/roles-of-users.yaml"
+        for args in (["apply", "--server-side", "-f", roles], ["create", "namespace", self.NAMESPACE]):
+            self.assertEqual((done := self.kubectl(*args)).returncode, 0, done.stderr)
+            self.addCleanup(self.kubectl, "delete", "--wait=false", *(["-f", roles] if "-f" in args else args[1:]))
+        if self.kubectl("get", "crd", "loadtests.atq.dev").returncode != 0:
+            # can-i looks the short name up; the CRD of another test may be there already and is left alone.
+            self.kubectl("apply", "--server-side", "-f", ROOT / "crd")
+        for role in ("view", "edit", "admin"):
+            self.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}", "-n", self.NAMESPACE)
+        wait_for("the roles are filled", lambda: self.can("view", "list", "loadtests.atq.dev") and self.can("edit", "create", "loadtests.atq.dev"), 30, 0.3)
+        for user, verb, allowed in [("view", "get", True), ("view", "create", False), ("view", "delete", False), ("edit", "get", True),
+                                    ("edit", "patch", True), ("edit", "delete", True), ("admin", "create", True), ("nobody", "get", False)]:
+            with self.subTest(f"{user} {verb}"):
+                self.assertEqual(self.can(user, verb, "loadtests.atq.dev"), allowed)
+        for user in ("view", "edit", "admin"):
+            self.assertFalse(self.can(user, "patch", "loadtests.atq.dev", "--subresource=status"), "a verdict is the director's to give")
