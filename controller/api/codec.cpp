@@ -55,6 +55,13 @@ void place(std::vector<Problem>& problems, const PositionedJson& parsed) {
       problems, {}, [](const Problem& problem) { return std::pair(problem.line, problem.column); });
 }
 
+bool nests_deeper(const json& value, size_t levels) {
+  if (!value.is_structured()) return false;
+  if (levels == 0) return true;
+  return std::ranges::any_of(value,
+                             [&](const json& each) { return nests_deeper(each, levels - 1); });
+}
+
 Document to_document(PositionedJson&& parsed) {
   Document document;
   document.line = parsed.line;
@@ -76,6 +83,25 @@ std::vector<Document> decode_yaml(std::string_view text, const Limits& limits) {
     documents.push_back(to_document(std::move(parsed)));
   }
   return documents;
+}
+
+Document decode_document(json&& value, const Limits& limits) {
+  PositionedJson parsed;
+  if (nests_deeper(value, limits.max_depth)) {
+    parsed.problems.push_back(
+        {.path = "",
+         .message = "found more than " + std::to_string(limits.max_depth) + " levels of nesting",
+         .rule = "syntax"});
+    parsed.broken = true;
+    // Who it is can still be said; the rest is not walked into.
+    if (value.is_object()) {
+      std::erase_if(value.get_ref<json::object_t&>(),
+                    [](const auto& entry) { return entry.first != "metadata"; });
+    }
+    if (nests_deeper(value, limits.max_depth)) value = json::object();
+  }
+  parsed.value = std::make_shared<const json>(std::move(value));
+  return to_document(std::move(parsed));
 }
 
 Document decode_json(std::string_view text, const Limits& limits) {

@@ -4,9 +4,12 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "controller/api/types.hpp"
+#include "controller/api/codec.hpp"
 
 namespace atq::api {
+
+/// As decode_json() of its text, for who has it parsed already.
+Document decode_document(nlohmann::json&& document, const Limits& limits = {});
 
 LoadTest decode_object(const nlohmann::json& document);
 LoadTestSpec decode_spec_object(const nlohmann::json& document);
