@@ -62,7 +62,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "atq.config" -}}
 {{- $config := dict
   "store" "kubernetes"
-  "data" "/data"
   "listen" (printf "[::]:%d" (int .Values.port))
   "log" .Values.log
   "maxConcurrentReconciles" .Values.maxConcurrentReconciles
@@ -71,7 +70,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
     "leaseNamespace" .Release.Namespace
     "leaseName" (include "atq.fullname" .)
     "agentImage" (include "atq.agentimage" .)
-    "agentPullPolicy" (default .Values.image.pullPolicy .Values.agentImage.pullPolicy))
+    "imagePullPolicy" (default .Values.image.pullPolicy .Values.agentImage.pullPolicy))
   "runtimes" (list (dict "name" "kubernetes" "type" "kubernetes" "maxConcurrentRuns" .Values.maxConcurrentRuns)) -}}
 {{- toYaml (mustMergeOverwrite $config (deepCopy .Values.config)) -}}
 {{- end -}}

@@ -1,6 +1,7 @@
 """The Helm chart: lint, golden renders (ATQ_UPDATE=1 writes them anew), what its schema refuses, that it installs what
 the manifests install, and that a real API server and kubeconform find nothing wrong with any of it."""
 import os
+import pathlib
 import re
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ try:
 except ImportError:
     yaml = None
 
-from tests.e2e.harness import ROOT
+from tests.e2e.harness import BIN, ROOT
 from tests.e2e.kubernetes.apiserver import ApiServer, binary
 from tests.e2e.kubernetes.openapi import write_schemas
 
@@ -94,9 +95,25 @@ class Renders(Case):
         configs = [yaml.safe_load(every["data"]["director.yaml"]) for every in (
             chart["ConfigMap", "atq-director-config"], next(each for (kind, _), each in manifests.items() if kind == "ConfigMap"))]
         for config in configs:
-            config["kubernetes"].pop("agentPullPolicy", None)
+            config["kubernetes"].pop("imagePullPolicy", None)
             config.pop("maxConcurrentReconciles", None)
         self.assertEqual(*configs)
+
+    def test_the_director_takes_the_configuration(self):
+        if not (BIN / "atq-director").exists():
+            self.skipTest(f"{BIN}/atq-director is not built")
+        configs = [(ROOT / f"manifests/{folder}/director.yaml").read_text() for folder in ("base", "overlays/namespaced")]
+        configs += [next(each for each in objects(render("-f", GOLDEN / f"{case}.values.yaml").stdout) if each["kind"] == "ConfigMap")
+                    ["data"]["director.yaml"] for case in CASES]
+        for text in configs:
+            with tempfile.TemporaryDirectory() as folder:
+                file = pathlib.Path(folder) / "director.yaml"
+                file.write_text(re.sub(r"^listen:.*$", "", text, flags=re.M))
+                done = subprocess.run([BIN / "atq-director", "--config", file], capture_output=True, text=True, timeout=60,
+                                      env={**os.environ, "KUBECONFIG": f"{folder}/none", "HOME": folder})
+                said = done.stdout + done.stderr
+                self.assertNotEqual(done.returncode, 2, said)
+                self.assertIn("kubeconfig", said.lower())
 
     def test_one_version_everywhere(self):
         version = re.search(r"^project\(atq-director VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)

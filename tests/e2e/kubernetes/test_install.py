@@ -37,6 +37,8 @@ class Install(Case):
             binary(name)  # skips where the lab was never built
         if os.geteuid() != 0:
             self.skipTest("the lab makes bridges and namespaces: it needs root")
+        if not (BIN / "atq-director").exists():
+            self.skipTest(f"{BIN}/atq-director is not built")
         refused = subprocess.run([BIN / "atq-director", "--store", "kubernetes", "--runtime", "kubernetes", "--data", self.enterContext(
             tempfile.TemporaryDirectory())], env={**os.environ, "KUBECONFIG": "/nowhere"}, capture_output=True, text=True, timeout=60)
         if 'found store "kubernetes"' in refused.stderr + refused.stdout:
