@@ -14,7 +14,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from tests.e2e.harness import ROOT, wait_for
+from tests.e2e.harness import BIN, ROOT, wait_for
 
 CRD = ROOT / "crd/loadtests.atq.dev.yaml"
 GROUP = "/apis/atq.dev/v1alpha1"
@@ -36,6 +36,17 @@ def binary(name):
     if not path or not os.access(path, os.X_OK):
         raise unittest.SkipTest(f"{name} is not built: run hack/lab kubernetes up once")
     return str(path)
+
+
+def need_director_for_clusters():
+    """Skips where atq-director is not built, or without the store of clusters."""
+    if not (BIN / "atq-director").exists():
+        raise unittest.SkipTest(f"{BIN}/atq-director is not built")
+    with tempfile.TemporaryDirectory() as folder:
+        refused = subprocess.run([BIN / "atq-director", "--store", "kubernetes", "--runtime", "kubernetes", "--data", folder],
+                                 env={**os.environ, "KUBECONFIG": f"{folder}/none", "HOME": folder}, capture_output=True, text=True, timeout=60)
+    if 'found store "kubernetes"' in refused.stderr + refused.stdout:
+        raise unittest.SkipTest("this director has no store in a cluster")
 
 
 def free_ports(count):

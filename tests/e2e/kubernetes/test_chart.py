@@ -13,7 +13,7 @@ except ImportError:
     yaml = None
 
 from tests.e2e.harness import BIN, ROOT
-from tests.e2e.kubernetes.apiserver import ApiServer, binary
+from tests.e2e.kubernetes.apiserver import ApiServer, binary, need_director_for_clusters
 from tests.e2e.kubernetes.openapi import write_schemas
 
 CHART = ROOT / "charts/atq-director"
@@ -100,8 +100,7 @@ class Renders(Case):
         self.assertEqual(*configs)
 
     def test_the_director_takes_the_configuration(self):
-        if not (BIN / "atq-director").exists():
-            self.skipTest(f"{BIN}/atq-director is not built")
+        need_director_for_clusters()
         configs = [(ROOT / f"manifests/{folder}/director.yaml").read_text() for folder in ("base", "overlays/namespaced")]
         configs += [next(each for each in objects(render("-f", GOLDEN / f"{case}.values.yaml").stdout) if each["kind"] == "ConfigMap")
                     ["data"]["director.yaml"] for case in CASES]

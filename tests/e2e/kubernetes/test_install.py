@@ -2,11 +2,10 @@
 import os
 import re
 import subprocess
-import tempfile
 import unittest
 
-from tests.e2e.harness import BIN, ROOT
-from tests.e2e.kubernetes.apiserver import binary
+from tests.e2e.harness import ROOT
+from tests.e2e.kubernetes.apiserver import binary, need_director_for_clusters
 
 DOCUMENT = ROOT / "docs/kubernetes.md"
 LAB = ROOT / "hack/lab"
@@ -37,12 +36,7 @@ class Install(Case):
             binary(name)  # skips where the lab was never built
         if os.geteuid() != 0:
             self.skipTest("the lab makes bridges and namespaces: it needs root")
-        if not (BIN / "atq-director").exists():
-            self.skipTest(f"{BIN}/atq-director is not built")
-        refused = subprocess.run([BIN / "atq-director", "--store", "kubernetes", "--runtime", "kubernetes", "--data", self.enterContext(
-            tempfile.TemporaryDirectory())], env={**os.environ, "KUBECONFIG": "/nowhere"}, capture_output=True, text=True, timeout=60)
-        if 'found store "kubernetes"' in refused.stderr + refused.stdout:
-            self.skipTest("this director has no store in a cluster")
+        need_director_for_clusters()
 
     def bash(self, script, timeout):
         """The lab is no child of ours: it goes on, and must not hold our pipes."""
