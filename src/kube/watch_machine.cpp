@@ -60,7 +60,6 @@ WatchMachineStep WatchMachine::next(double random, Duration now) {
   if (!decided_) {
     phase_ = streaming_ && !list_once_ ? Phase::Stream : Phase::List;
     decided_ = true;
-    relists_ += synced_ ? 1 : 0;
   }
   if (phase_ == Phase::List) {
     return list_step();
@@ -234,6 +233,7 @@ void WatchMachine::relist(bool wait) {
   decided_ = false;
   failures_ = 0;
   wait_ = wait;
+  ++relists_;
 }
 
 void WatchMachine::wait_for(const std::optional<Duration>& asked) {

@@ -80,6 +80,7 @@ class FakeApi {
 
   // The server's side.
   ApiState& state() noexcept { return state_; }
+  const ApiState& state() const noexcept { return state_; }
   /// Creates or merges, status too. `object` needs kind and metadata.name only. Gives the object;
   /// throws std::logic_error where the server would refuse.
   Json put(const atq::kube::Resource& resource, std::string ns, Json object);

@@ -90,7 +90,9 @@ void FakeApi::Watch::open() {
   const std::string asked = request_.parameter("resourceVersion");
   const bool from_now = asked.empty() || asked == "0";
   const bool initial = request_.parameter("sendInitialEvents") == "true";
-  const uint64_t newest = api_.state_.cache_version();
+  // A streaming list of no version is a consistent read, as a list is; the cache catches up first.
+  const uint64_t newest =
+      initial && asked.empty() ? api_.state_.version() : api_.state_.cache_version();
   seen_ = from_now || initial ? std::max(newest, to_number(asked)) : to_number(asked);
   const auto& changes = api_.state_.changes();
   next_change_ = static_cast<size_t>(
