@@ -1,5 +1,7 @@
 #include "src/net/message_reader.hpp"
 
+#include <limits>
+
 // Beast 1.74 asserts that the last chunk comes in at least five bytes, which a peer need not do
 // ("0\r\n", then "\r"); without the assertion it reads on rightly.
 #define BOOST_DISABLE_ASSERTS
@@ -151,7 +153,9 @@ ResponseReader::ResponseReader(uint32_t header_bytes, bool to_head)
     : impl_(std::make_unique<Impl>()) {
   impl_->limits = {.header_bytes = header_bytes, .body_bytes = 0};
   impl_->parser.header_limit(header_bytes);
-  impl_->parser.body_limit(boost::none);
+  // Not boost::none: Beast 1.74 compares a Content-Length with it, and none is less than any
+  // number.
+  impl_->parser.body_limit(std::numeric_limits<uint64_t>::max());
   impl_->parser.eager(true);
   impl_->parser.skip(to_head);
 }

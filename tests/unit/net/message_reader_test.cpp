@@ -137,6 +137,14 @@ TEST(RequestReader, TheLastChunkMayComeByteByByte) {
   EXPECT_TRUE(reader.done());
 }
 
+TEST(ResponseReader, ABodyMayComeAfterItsHeader) {
+  ResponseReader reader;
+  const auto fed = reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n");
+  ASSERT_TRUE(fed) << fed.error().message;
+  ASSERT_TRUE(reader.feed("abc"));
+  EXPECT_TRUE(reader.done());
+  EXPECT_EQ(reader.take_body(), "abc");
+}
 TEST(ResponseReader, AClaimedLengthTakesNoMemory) {
   ResponseReader reader;
   const auto fed = reader.feed("HTTP/1.1 200 OK\r\nContent-Length: 4000000000000000670\r\n\r\nabc");
