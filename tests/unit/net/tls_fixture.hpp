@@ -25,6 +25,19 @@ struct CertificateSpec {
   std::string usage = "serverAuth";  ///< or "clientAuth"
 };
 
+/// The same key under a password.
+inline std::string encrypt_key(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> from(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> to(BIO_new(BIO_s_mem()), &BIO_free);
+  EVP_PKEY* const key = PEM_read_bio_PrivateKey(from.get(), nullptr, nullptr, nullptr);
+  PEM_write_bio_PKCS8PrivateKey(to.get(), key, EVP_aes_128_cbc(), "word", 4, nullptr, nullptr);
+  EVP_PKEY_free(key);
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(to.get(), &bytes);
+  return {bytes, static_cast<size_t>(size)};
+}
+
 /// Signs certificates (EC keys: made in a millisecond).
 class Authority {
  public:

@@ -2,16 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "src/net/http_client.hpp"
-#include "tests/unit/net/net_fixture.hpp"
-#include "tests/unit/net/scripted_server.hpp"
+#include "tests/unit/net/client_under_test.hpp"
 
 namespace atq::net::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-Request get() { return {.method = "GET", .target = "/a"}; }
 
 std::shared_ptr<const TlsContext> context(const TlsOptions& options) {
   auto made = make_tls_context(options);
@@ -27,22 +23,13 @@ Result<Answer> ask(const ScriptedServer& server, const TlsOptions& options,
   return loop.run(fetch({.host = host, .port = server.port(), .tls = context(options)}, get()));
 }
 
-void expect_error(const Result<Answer>& answer, ErrorKind kind, std::string_view words) {
-  ASSERT_FALSE(answer);
-  EXPECT_EQ(answer.error().kind, kind) << answer.error().message;
-  EXPECT_NE(answer.error().message.find(words), std::string::npos) << answer.error().message;
-}
-
 TEST(TlsContext, RefusesWhatIsNoPem) {
   const Authority authority;
   const Identity own = authority.issue({.subject = "me", .usage = "clientAuth"});
   const Identity other = authority.issue();
   std::string broken = authority.pem();
   broken[broken.size() / 2] = '!';
-  const std::string encrypted =
-      "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-      "MIGxMBwGCiqGSIb3DQEMAQEwDgQIAAAAAAAAAAACAggABIGQ\n"
-      "-----END ENCRYPTED PRIVATE KEY-----\n";
+  const std::string encrypted = encrypt_key(own.key_pem);
   struct Case {
     TlsOptions options;
     std::string_view words;
@@ -55,7 +42,7 @@ TEST(TlsContext, RefusesWhatIsNoPem) {
            Case{{.key_pem = own.key_pem}, "its certificate is missing"},
            Case{{.cert_pem = own.cert_pem, .key_pem = other.key_pem}, "does not belong"},
            Case{{.cert_pem = own.cert_pem, .key_pem = "secret"}, "expected PEM text of a private"},
-           Case{{.cert_pem = own.cert_pem, .key_pem = encrypted}, "client key"},
+           Case{{.cert_pem = own.cert_pem, .key_pem = encrypted}, "it is encrypted"},
            Case{{.cert_pem = own.key_pem, .key_pem = own.key_pem}, "client certificate"},
        }) {
     const auto made = make_tls_context(one.options);
