@@ -1,0 +1,87 @@
+"""The lab's cluster for tests that need real pods: brought up by hack/lab where it is not, with the images of this build."""
+import json
+import os
+import secrets
+import subprocess
+import unittest
+
+from tests.e2e.harness import ROOT, wait_for
+from tests.e2e.kubernetes.apiserver import binary
+
+HOST = "10.200.0.1"  # the node's address: what listens there is reached from pods
+
+
+def hack_lab(*args, timeout, check=True):
+    done = subprocess.run([ROOT / "hack/lab", "kubernetes", *args], capture_output=True, text=True, timeout=timeout)
+    if check and done.returncode != 0:
+        raise AssertionError(f"hack/lab kubernetes {' '.join(args)}: {done.stderr[-3000:]}")
+    return done.stdout if done.returncode == 0 else None
+
+
+def bring_up(*images):
+    """The environment for kubectl. Skips where no lab can be."""
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("the lab makes bridges and namespaces: it needs root")
+    for name in ("kubelet", "kube-apiserver", "etcd"):
+        binary(name)
+    if not hack_lab("status", timeout=20, check=False):
+        hack_lab("up", "--audit", timeout=200)
+    if images:
+        hack_lab("images", *images, timeout=200)
+    exports = hack_lab("env", timeout=20)
+    found = subprocess.run(["bash", "-c", exports + "env -0"], capture_output=True, text=True, timeout=20, check=True).stdout
+    return dict(pair.split("=", 1) for pair in found.split("\0") if pair)
+
+
+class Namespace:
+    """A namespace of a test's own that holds pods to the restricted standard; it and all in it are
+    deleted at the end."""
+
+    def __init__(self, *images):
+        self.env = bring_up(*images)
+        self.name = "e2e-" + secrets.token_hex(4)
+
+    def __enter__(self):
+        self.apply({"apiVersion": "v1", "kind": "Namespace",
+                    "metadata": {"name": self.name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+        # Pods are refused until their account is there.
+        wait_for("the service account", lambda: self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0, 20, 0.05)
+        return self
+
+    def __exit__(self, *_):
+        self.kubectl("delete", "pods", "--all", "--grace-period=0", "--force", check=False)
+        self.kubectl("delete", "namespace", self.name, "--wait=false", check=False)
+
+    def kubectl(self, *args, check=True, timeout=60, **more):
+        done = subprocess.run(["kubectl", "-n", self.name, *map(str, args)], capture_output=True, text=True, env=self.env, timeout=timeout,
+                              **more)
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(map(str, args))}: {done.stderr}")
+        return done
+
+    def apply(self, *objects):
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        self.kubectl("apply", "--server-side", "-f", "-", input=text)
+
+    def pod(self, name):
+        return json.loads(self.kubectl("get", "pod", name, "-o", "json").stdout)
+
+    def logs(self, name):
+        return self.kubectl("logs", name, check=False).stdout
+
+    def address(self, name):
+        return wait_for(f"{name} has an address", lambda: self.pod(name)["status"].get("podIP"), 60, 0.05)
+
+    def wait_ready(self, name, seconds=90):
+        def ready():
+            status = self.pod(name)["status"]
+            if status["phase"] in ("Failed", "Succeeded"):
+                raise AssertionError(f"{name} has ended: {self.logs(name)}")
+            return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", []))
+        wait_for(f"{name} is ready: {self.logs(name)[-500:]}", ready, seconds, 0.1)
+
+    def wait_end(self, name, seconds=120):
+        """How the main container ended: its exit code, and what the agent left of it."""
+        wait_for(f"{name} ends", lambda: self.pod(name)["status"]["phase"] in ("Failed", "Succeeded"), seconds, 0.1)
+        ended = self.pod(name)["status"]["containerStatuses"][0]["state"]["terminated"]
+        return ended["exitCode"], json.loads(ended["message"])
