@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* kExamples = R"(Examples:
   atq-director --store directory:./loadtests --runtime process --data ./data
+  atq-director --store kubernetes --runtime kubernetes --agent-image REGISTRY/atq-director:TAG
   atq-director --config /etc/atq/director.yaml --log-format json
   curl -s http://127.0.0.1:8080/metrics     (with --listen 127.0.0.1:8080)
 
@@ -17,7 +18,8 @@ Exit codes: 0 stopped as asked, 1 failed, 2 usage or configuration.)";
 
 struct Flags {
   std::string file, store, data, listen, log_format, log_level, agent;
-  std::vector<std::string> runtimes;
+  std::string kubeconfig, context, agent_image;
+  std::vector<std::string> runtimes, namespaces;
   int max_concurrent_runs = 0;
   bool version = false;
 };
@@ -25,15 +27,23 @@ struct Flags {
 void declare(CLI::App& app, Flags& flags) {
   app.add_option("--config", flags.file,
                  "YAML file with the same keys (docs/configuration.md); flags win");
-  app.add_option("--store", flags.store, "where LoadTests are kept: directory:PATH");
+  app.add_option("--store", flags.store, "where LoadTests are kept: directory:PATH or kubernetes");
   app.add_option("--runtime", flags.runtimes,
-                 "where they run: process, or NAME=process; repeatable");
+                 "where they run: process, kubernetes, or NAME=TYPE; repeatable");
   app.add_option("--data", flags.data,
-                 "folder for state, runs and the local socket (default ./data)");
+                 "folder for state, runs and the local socket (default ./data; none with --store "
+                 "kubernetes)");
   app.add_option("--listen", flags.listen,
                  "HOST:PORT of /metrics, /healthz and /readyz (default: none)");
   app.add_option("--agent", flags.agent,
                  "path of atq-agent (default: beside atq-director, else on PATH)");
+  app.add_option("--kubeconfig", flags.kubeconfig,
+                 "how to reach the cluster (default: $KUBECONFIG, the pod's account, "
+                 "~/.kube/config)");
+  app.add_option("--context", flags.context, "context of the kubeconfig (default: the current)");
+  app.add_option("--namespace", flags.namespaces,
+                 "watch LoadTests there; repeatable (default: all of the cluster)");
+  app.add_option("--agent-image", flags.agent_image, "image that has /atq-agent, for pods");
   app.add_option("--max-concurrent-runs", flags.max_concurrent_runs,
                  "runs at a time on each runtime (default 4)")
       ->check(CLI::Range(1, 1000));
@@ -81,6 +91,11 @@ Result<Config> combine(const Flags& flags) {
   if (flags.max_concurrent_runs > 0) {
     for (auto& runtime : config.runtimes) runtime.max_concurrent_runs = flags.max_concurrent_runs;
   }
+  if (!flags.kubeconfig.empty()) config.kubernetes.kubeconfig = flags.kubeconfig;
+  if (!flags.context.empty()) config.kubernetes.context = flags.context;
+  if (!flags.namespaces.empty()) config.kubernetes.namespaces = flags.namespaces;
+  if (!flags.agent_image.empty()) config.kubernetes.agent_image = flags.agent_image;
+  fill_in(config);
   if (const auto checked = check_config(config); !checked) return std::unexpected(checked.error());
   return config;
 }

@@ -1,5 +1,6 @@
 #include "controller/app/config.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <map>
@@ -12,6 +13,39 @@ namespace atq::app {
 namespace {
 
 constexpr size_t kMaxConfigBytes = 256 * 1024;
+constexpr std::string_view kKubernetes = "kubernetes";
+
+/// A DNS label, as namespaces are named.
+bool is_label(std::string_view text) {
+  const auto inner = [](char sign) {
+    return (sign >= 'a' && sign <= 'z') || (sign >= '0' && sign <= '9') || sign == '-';
+  };
+  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, inner) &&
+         text.front() != '-' && text.back() != '-';
+}
+
+Result<void> check_kubernetes(const Config& config) {
+  const KubernetesConfig& kubernetes = config.kubernetes;
+  std::vector<std::string> names = kubernetes.namespaces;
+  if (!kubernetes.lease_namespace.empty()) names.push_back(kubernetes.lease_namespace);
+  for (const auto& name : names) {
+    if (!is_label(name)) {
+      return fail(ErrorKind::Invalid, "found the namespace \"" + name +
+                                          "\", expected lower-case letters, digits and -");
+    }
+  }
+  if (!is_label(kubernetes.lease_name)) {
+    return fail(ErrorKind::Invalid, "kubernetes.leaseName: found \"" + kubernetes.lease_name +
+                                        "\", expected lower-case letters, digits and -");
+  }
+  const bool runs = std::ranges::any_of(
+      config.runtimes, [](const RuntimeConfig& runtime) { return runtime.type == kKubernetes; });
+  if (runs && kubernetes.agent_image.empty()) {
+    return fail(ErrorKind::Invalid,
+                "no agent image: give --agent-image or the key kubernetes.agentImage");
+  }
+  return {};
+}
 
 /// Walks one mapping of the file: a handler a key, everything else is a problem.
 class Reader {
@@ -68,6 +102,17 @@ class Reader {
     };
   }
 
+  Handler texts(const std::string& path, std::vector<std::string>& out) {
+    return [this, path, &out](const YAML::Node& node) {
+      if (!node.IsSequence()) return problem(node, path, "found no list, expected a list of names");
+      out.clear();
+      for (const auto& entry : node) {
+        const std::string where = path + "[" + std::to_string(out.size()) + "]";
+        text(where, out.emplace_back())(entry);
+      }
+    };
+  }
+
   void problem(const YAML::Node& node, const std::string& path, const std::string& message) {
     const auto mark = node.Mark();
     std::string line = "line " + std::to_string(mark.line + 1) + ", column " +
@@ -109,6 +154,20 @@ void read_runtimes(Reader& reader, const YAML::Node& list, std::vector<RuntimeCo
   }
 }
 
+void read_kubernetes(Reader& reader, const YAML::Node& node, KubernetesConfig& out) {
+  reader.read(node, "kubernetes",
+              {{"kubeconfig", reader.text("kubernetes.kubeconfig", out.kubeconfig)},
+               {"context", reader.text("kubernetes.context", out.context)},
+               {"namespaces", reader.texts("kubernetes.namespaces", out.namespaces)},
+               {"leaseNamespace", reader.text("kubernetes.leaseNamespace", out.lease_namespace)},
+               {"leaseName", reader.text("kubernetes.leaseName", out.lease_name)},
+               {"agentImage", reader.text("kubernetes.agentImage", out.agent_image)},
+               {"imagePullPolicy", reader.text("kubernetes.imagePullPolicy", out.image_pull_policy,
+                                               {"Always", "IfNotPresent", "Never"})},
+               {"queriesPerSecond",
+                reader.number("kubernetes.queriesPerSecond", out.queries_per_second, 0, 10'000)}});
+}
+
 }  // namespace
 
 Result<Config> parse_config(std::string_view yaml, Config base) {
@@ -130,6 +189,8 @@ Result<Config> parse_config(std::string_view yaml, Config base) {
          {"data", reader.text("data", base.data)},
          {"listen", reader.text("listen", base.listen)},
          {"agent", reader.text("agent", base.agent)},
+         {"kubernetes",
+          [&](const YAML::Node& node) { read_kubernetes(reader, node, base.kubernetes); }},
          {"maxConcurrentReconciles",
           reader.number("maxConcurrentReconciles", base.max_concurrent_reconciles, 1, 100)},
          {"log", [&](const YAML::Node& node) {
@@ -153,9 +214,11 @@ Result<void> set_store(Config& config, std::string_view text) {
   const auto colon = text.find(':');
   std::string type(text.substr(0, colon));
   std::string path(colon == std::string_view::npos ? "" : text.substr(colon + 1));
-  if (type.empty() || (type == "directory" && path.empty())) {
-    return fail(ErrorKind::Invalid, "found store \"" + std::string(text) +
-                                        "\", expected directory:PATH, e.g. directory:./loadtests");
+  const bool wants_path = type == "directory";
+  if (type.empty() || (wants_path && path.empty()) || (type == kKubernetes && !path.empty())) {
+    return fail(ErrorKind::Invalid,
+                "found store \"" + std::string(text) +
+                    "\", expected directory:PATH, e.g. directory:./loadtests, or kubernetes");
   }
   config.store_type = std::move(type);
   config.store_path = std::move(path);
@@ -175,12 +238,18 @@ Result<void> add_runtime(Config& config, std::string_view text) {
   return {};
 }
 
+void fill_in(Config& config) {
+  if (config.data.empty() && config.store_type != kKubernetes) config.data = "./data";
+}
+
 Result<void> check_config(const Config& config) {
   if (config.store_type.empty()) {
-    return fail(ErrorKind::Invalid, "no store: give --store directory:PATH or the key store");
+    return fail(ErrorKind::Invalid,
+                "no store: give --store directory:PATH, --store kubernetes or the key store");
   }
   if (config.runtimes.empty()) {
-    return fail(ErrorKind::Invalid, "no runtime: give --runtime process or the key runtimes");
+    return fail(ErrorKind::Invalid,
+                "no runtime: give --runtime process, --runtime kubernetes or the key runtimes");
   }
   std::map<std::string, int> names;
   for (const auto& runtime : config.runtimes) {
@@ -188,9 +257,7 @@ Result<void> check_config(const Config& config) {
       return fail(ErrorKind::Invalid, "found two runtimes with the name \"" + runtime.name + "\"");
     }
   }
-  if (config.data.empty())
-    return fail(ErrorKind::Invalid, "no data folder: give --data or the key data");
-  return {};
+  return check_kubernetes(config);
 }
 
 }  // namespace atq::app

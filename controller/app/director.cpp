@@ -14,26 +14,36 @@ namespace {
 
 class RealDirector final : public Director {
  public:
-  RealDirector(boost::asio::io_context& loop, const Config& config,
-               std::unique_ptr<engine::AsioClock> clock, std::unique_ptr<ports::Store> store,
-               std::vector<std::unique_ptr<ports::Runtime>> runtimes)
-      : clock_(std::move(clock)),
-        store_(std::move(store)),
-        runtimes_(std::move(runtimes)),
-        lock_(loop, *clock_, config.data + "/lock"),
-        manager_(parts(loop), options(config)) {}
+  /// What the rest is made of; it must outlive it.
+  struct Base {
+    std::unique_ptr<engine::AsioClock> clock;
+    std::unique_ptr<KubeParts> kube;
+    std::unique_ptr<engine::Metrics> metrics;
+  };
+  struct Parts {
+    std::unique_ptr<ports::Store> store;
+    std::vector<std::unique_ptr<ports::Runtime>> runtimes;
+    std::unique_ptr<ports::LeaderLock> lock;
+  };
+  RealDirector(boost::asio::io_context& loop, const Config& config, Base base, Parts made)
+      : base_(std::move(base)), parts_(std::move(made)), manager_(parts(loop), options(config)) {}
 
-  AsyncResult<void> run() override { return manager_.run(); }
+  AsyncResult<void> run() override {
+    auto running = manager_.run();
+    auto result = co_await std::move(running);
+    base_.kube->stop();
+    co_return result;
+  }
   void stop() override { manager_.stop(); }
   engine::Operations& operations() override { return manager_.operations(); }
-  ports::Runtime& runtime() override { return *runtimes_.front(); }
+  ports::Runtime& runtime() override { return *parts_.runtimes.front(); }
 
  private:
   engine::Manager::Parts parts(boost::asio::io_context& loop) {
     std::vector<ports::Runtime*> runtimes;
-    runtimes.reserve(runtimes_.size());
-    for (const auto& runtime : runtimes_) runtimes.push_back(runtime.get());
-    return {loop, *clock_, *store_, std::move(runtimes), lock_, metrics_};
+    runtimes.reserve(parts_.runtimes.size());
+    for (const auto& runtime : parts_.runtimes) runtimes.push_back(runtime.get());
+    return {loop, *base_.clock, *parts_.store, std::move(runtimes), *parts_.lock, *base_.metrics};
   }
   static engine::ManagerOptions options(const Config& config) {
     engine::ManagerOptions options;
@@ -44,15 +54,13 @@ class RealDirector final : public Director {
     return options;
   }
 
-  std::unique_ptr<engine::AsioClock> clock_;
-  std::unique_ptr<ports::Store> store_;
-  std::vector<std::unique_ptr<ports::Runtime>> runtimes_;
-  locks::FileLock lock_;
-  engine::Metrics metrics_;
+  Base base_;
+  Parts parts_;
   engine::Manager manager_;
 };
 
 Result<void> make_data_folder(const std::string& path) {
+  if (path.empty()) return {};
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error)
@@ -66,7 +74,15 @@ Result<std::unique_ptr<ports::Store>> make_configured_store(const Wiring& wiring
     const auto fits = check_pair(wiring.config.store_type, runtime.type);
     if (!fits) return std::unexpected(fits.error());
   }
+  const auto needed = needs_data(wiring.config.store_type);
+  if (needed && *needed && wiring.config.data.empty()) {
+    return fail(ErrorKind::Invalid, "no data folder: give --data or the key data");
+  }
   return make_store(wiring);
+}
+
+Result<std::unique_ptr<ports::LeaderLock>> make_local_lock(const Wiring& wiring) {
+  return std::make_unique<locks::FileLock>(wiring.loop, wiring.clock, wiring.config.data + "/lock");
 }
 
 }  // namespace
@@ -74,22 +90,35 @@ Result<std::unique_ptr<ports::Store>> make_configured_store(const Wiring& wiring
 Result<std::unique_ptr<Director>> Director::make(boost::asio::io_context& loop,
                                                  const Config& config, Options options) {
   if (const auto made = make_data_folder(config.data); !made) return std::unexpected(made.error());
-  auto clock = std::make_unique<engine::AsioClock>(loop);
+  RealDirector::Base base;
+  base.clock = std::make_unique<engine::AsioClock>(loop);
+  base.metrics = std::make_unique<engine::Metrics>();
   const auto warn = [](const std::string& message) {
     engine::log(engine::LogLevel::Warn, message);
   };
-  const Wiring wiring{loop, *clock, config, options.die_with_parent, warn};
+  base.kube = std::make_unique<KubeParts>(loop, config.kubernetes, warn);
+  const Wiring wiring{.loop = loop,
+                      .clock = *base.clock,
+                      .config = config,
+                      .kube = *base.kube,
+                      .die_with_parent = options.die_with_parent,
+                      .warn = warn,
+                      .slow_lease = [metrics = base.metrics.get()] { metrics->lease_delayed(); }};
+  const bool given = options.store != nullptr;
   auto store = options.store ? Result<std::unique_ptr<ports::Store>>(std::move(options.store))
                              : make_configured_store(wiring);
   if (!store) return std::unexpected(store.error());
+  auto lock = given ? make_local_lock(wiring) : make_lock(wiring);
+  if (!lock) return std::unexpected(lock.error());
   std::vector<std::unique_ptr<ports::Runtime>> runtimes;
   for (const auto& each : config.runtimes) {
     auto runtime = make_runtime(wiring, each);
     if (!runtime) return std::unexpected(runtime.error());
     runtimes.push_back(std::move(*runtime));
   }
-  return std::make_unique<RealDirector>(loop, config, std::move(clock), std::move(*store),
-                                        std::move(runtimes));
+  return std::make_unique<RealDirector>(
+      loop, config, std::move(base),
+      RealDirector::Parts{std::move(*store), std::move(runtimes), std::move(*lock)});
 }
 
 }  // namespace atq::app

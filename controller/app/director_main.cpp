@@ -34,8 +34,10 @@ class Servers {
                 server::server_options(report)) {}
 
   Result<void> listen(const Config& config) {
-    const auto bound = local_.listen_unix(config.data + "/" + std::string(server::kSocketName));
-    if (!bound) return bound;
+    if (!config.data.empty()) {
+      const auto bound = local_.listen_unix(config.data + "/" + std::string(server::kSocketName));
+      if (!bound) return bound;
+    }
     return config.listen.empty() ? Result<void>{} : listen_tcp(config.listen);
   }
 

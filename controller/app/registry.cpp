@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include "src/base/text.hpp"
+#include "src/locks/file/file_lock.hpp"
+#include "src/locks/kube_lease/kube_lease.hpp"
 #include "src/runtimes/process/process_runtime.hpp"
 #include "src/stores/directory/directory_store.hpp"
+#include "src/stores/kube_crd/kube_store.hpp"
 
 namespace atq::app {
 namespace {
@@ -34,17 +37,49 @@ Result<std::unique_ptr<ports::Runtime>> make_process_runtime(const Wiring& wirin
   return std::make_unique<process::ProcessRuntime>(wiring.loop, std::move(options));
 }
 
+Result<std::unique_ptr<ports::LeaderLock>> make_file_lock(const Wiring& wiring) {
+  return std::make_unique<locks::FileLock>(wiring.loop, wiring.clock, wiring.config.data + "/lock");
+}
+
+Result<std::unique_ptr<ports::Store>> make_kube_store(const Wiring& wiring) {
+  const auto client = wiring.kube.shared();
+  if (!client) return std::unexpected(client.error());
+  stores::kube::Options options;
+  options.namespaces = wiring.config.kubernetes.namespaces;
+  options.seed = wiring.kube.seed();
+  options.note = wiring.warn;
+  return std::make_unique<stores::kube::KubeStore>(wiring.loop, **client, std::move(options));
+}
+
+Result<std::unique_ptr<ports::LeaderLock>> make_kube_lease(const Wiring& wiring) {
+  const auto client = wiring.kube.for_lease();
+  if (!client) return std::unexpected(client.error());
+  locks::KubeLeaseOptions options;
+  options.ns = wiring.kube.lease_namespace();
+  options.name = wiring.config.kubernetes.lease_name;
+  options.identity = wiring.kube.identity();
+  options.seed = wiring.kube.seed();
+  options.note = wiring.warn;
+  options.slow_path = wiring.slow_lease;
+  return std::make_unique<locks::KubeLease>(wiring.loop, wiring.clock, **client,
+                                            std::move(options));
+}
+
 struct StoreType {
   std::string_view type;
   std::string_view only_runtime;  ///< "" = any
+  bool needs_data;
   Result<std::unique_ptr<ports::Store>> (*make)(const Wiring&);
+  Result<std::unique_ptr<ports::LeaderLock>> (*make_lock)(const Wiring&);
 };
 struct RuntimeType {
   std::string_view type;
   Result<std::unique_ptr<ports::Runtime>> (*make)(const Wiring&, const RuntimeConfig&);
 };
 
-constexpr std::array kStores = {StoreType{"directory", "", make_directory_store}};
+constexpr std::array kStores = {
+    StoreType{"directory", "", true, make_directory_store, make_file_lock},
+    StoreType{"kubernetes", "kubernetes", false, make_kube_store, make_kube_lease}};
 constexpr std::array kRuntimes = {RuntimeType{"process", make_process_runtime}};
 
 template <class Table>
@@ -67,6 +102,18 @@ Result<std::unique_ptr<ports::Store>> make_store(const Wiring& wiring) {
   const auto row = find_type(kStores, wiring.config.store_type, "store");
   if (!row) return std::unexpected(row.error());
   return (*row)->make(wiring);
+}
+
+Result<std::unique_ptr<ports::LeaderLock>> make_lock(const Wiring& wiring) {
+  const auto row = find_type(kStores, wiring.config.store_type, "store");
+  if (!row) return std::unexpected(row.error());
+  return (*row)->make_lock(wiring);
+}
+
+Result<bool> needs_data(const std::string& store_type) {
+  const auto row = find_type(kStores, store_type, "store");
+  if (!row) return std::unexpected(row.error());
+  return (*row)->needs_data;
 }
 
 Result<std::unique_ptr<ports::Runtime>> make_runtime(const Wiring& wiring,

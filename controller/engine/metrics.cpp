@@ -121,6 +121,9 @@ struct Metrics::Impl {
   Gauge& leader =
       gauge("leader_election_master_status",
             "Whether this process leads: 1, or 0 where another does", {{"name", "atq-director"}});
+  Counter& slow_path = counter("leader_election_slowpath_total",
+                               "Total number of renewals of the lease that had to read it first",
+                               {{"name", "atq-director"}});
 
   // our own
   Family<Counter>& runs_finished =
@@ -194,6 +197,7 @@ void Metrics::set_workers(int active, int maximum) {
   impl_->max_workers.Set(maximum);
 }
 
+void Metrics::lease_delayed() { impl_->slow_path.Increment(); }
 void Metrics::set_leader(bool leading) { impl_->leader.Set(leading ? 1 : 0); }
 
 void Metrics::run_finished(api::Verdict verdict) {

@@ -33,6 +33,7 @@ class Metrics final : public QueueObserver {
   void reconcile_failed_for_good();
   void set_workers(int active, int maximum);
   void set_leader(bool leading);
+  void lease_delayed();  ///< a renewal had to read the lease first
 
   void run_finished(api::Verdict verdict);
   void action_done(std::string_view action, bool failed);

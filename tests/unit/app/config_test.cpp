@@ -70,6 +70,72 @@ TEST(Config, RefusesWhatCannotWorkTogether) {
   EXPECT_FALSE(add_runtime(config, "=process"));
 }
 
+TEST(Config, ReadsWhatConcernsACluster) {
+  const auto config = parse_config(R"(
+store: kubernetes
+runtimes: [{type: kubernetes, maxConcurrentRuns: 16}]
+kubernetes:
+  kubeconfig: /root/.kube/config
+  context: lab
+  namespaces: [shop, team-a]
+  leaseNamespace: atq-system
+  leaseName: atq
+  agentImage: atq.dev/director:1
+  imagePullPolicy: Never
+  queriesPerSecond: 50
+)");
+  ASSERT_TRUE(config) << config.error().message;
+  const KubernetesConfig expected{.kubeconfig = "/root/.kube/config",
+                                  .context = "lab",
+                                  .namespaces = {"shop", "team-a"},
+                                  .lease_namespace = "atq-system",
+                                  .lease_name = "atq",
+                                  .agent_image = "atq.dev/director:1",
+                                  .image_pull_policy = "Never",
+                                  .queries_per_second = 50};
+  EXPECT_EQ(config->kubernetes, expected);
+  EXPECT_TRUE(check_config(*config));
+  for (const char* wrong :
+       {"kubernetes: {namespace: a}", "kubernetes: {namespaces: a}",
+        "kubernetes: {namespaces: [[a]]}", "kubernetes: {queriesPerSecond: -1}",
+        "kubernetes: {imagePullPolicy: Sometimes}", "kubernetes: [a]", "store: kubernetes:x"}) {
+    EXPECT_FALSE(parse_config(wrong)) << wrong;
+  }
+  EXPECT_NE(parse_config("kubernetes: {agentimage: x}").error().message.find("agentImage"),
+            std::string::npos);
+}
+
+TEST(Config, RefusesAClusterItCannotUse) {
+  Config good;
+  ASSERT_TRUE(set_store(good, "kubernetes"));
+  ASSERT_TRUE(add_runtime(good, "kubernetes"));
+  EXPECT_FALSE(check_config(good)) << "pods need the agent's image";
+  good.kubernetes.agent_image = "atq.dev/director:1";
+  EXPECT_TRUE(check_config(good));
+  for (const char* name : {"", "A", "-a", "a-", "a.b", "a/b"}) {
+    Config config = good;
+    config.kubernetes.namespaces = {name};
+    EXPECT_FALSE(check_config(config)) << name;
+    config = good;
+    config.kubernetes.lease_name = name;
+    EXPECT_FALSE(check_config(config)) << name;
+  }
+}
+
+TEST(Config, OnlyAStoreOfFilesHasAFolderUnasked) {
+  Config config;
+  ASSERT_TRUE(set_store(config, "directory:./x"));
+  fill_in(config);
+  EXPECT_EQ(config.data, "./data");
+  Config cluster;
+  ASSERT_TRUE(set_store(cluster, "kubernetes"));
+  fill_in(cluster);
+  EXPECT_EQ(cluster.data, "") << "a read-only root file system is enough";
+  cluster.data = "/data";
+  fill_in(cluster);
+  EXPECT_EQ(cluster.data, "/data");
+}
+
 TEST(Config, WhatIsRefusedChangesNothing) {
   Config config;
   ASSERT_TRUE(set_store(config, "directory:./x"));
@@ -102,6 +168,15 @@ TEST(CommandLine, KeepsToItsExitCodes) {
       parse({"--store", "directory:./x", "--runtime", "process", "--max-concurrent-runs", "9"});
   ASSERT_EQ(good.kind, CommandLine::Kind::Run);
   EXPECT_EQ(good.config.runtimes.at(0).max_concurrent_runs, 9);
+  EXPECT_EQ(good.config.data, "./data");
+  const auto cluster =
+      parse({"--store", "kubernetes", "--runtime", "kubernetes", "--agent-image", "x", "--context",
+             "lab", "--kubeconfig", "/k", "--namespace", "a", "--namespace", "b"});
+  ASSERT_EQ(cluster.kind, CommandLine::Kind::Run) << cluster.output;
+  EXPECT_EQ(cluster.config.kubernetes.namespaces, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(cluster.config.kubernetes.context, "lab");
+  EXPECT_EQ(cluster.config.kubernetes.kubeconfig, "/k");
+  EXPECT_EQ(cluster.config.data, "");
 }
 
 }  // namespace

@@ -1,0 +1,47 @@
+#pragma once
+// What store, runtime, events and lock of a cluster share: one connection for the work and one for
+// the lease alone, so that no burst of work can hold a renewal up; made when first asked for.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "controller/app/config.hpp"
+#include "src/kube/connection.hpp"
+
+namespace atq::app {
+
+class KubeParts {
+ public:
+  KubeParts(boost::asio::io_context& loop, KubernetesConfig config,
+            std::function<void(const std::string&)> warn);
+  /// Whatever uses a client must have ended.
+  ~KubeParts();
+
+  /// Errors name the file, context or account that is missing or wrong.
+  Result<kube::Client*> shared();
+  Result<kube::Client*> for_lease();
+  /// As configured, else the pod's, else the connection's. After shared() or for_lease().
+  std::string lease_namespace() const;
+  /// "HOST_UUID", the host being the pod where there is one; another for each process.
+  const std::string& identity() const noexcept { return identity_; }
+  /// Of the process; spreads waits.
+  uint64_t seed() const;
+  /// Ends every call.
+  void stop();
+
+ private:
+  Result<kube::Client*> get(std::optional<kube::Connection>& into, const char* agent, int limit);
+
+  boost::asio::io_context& loop_;
+  KubernetesConfig config_;
+  std::function<void(const std::string&)> warn_;
+  std::string identity_;
+  std::optional<kube::Connection> shared_, lease_;
+};
+
+}  // namespace atq::app
