@@ -37,7 +37,7 @@ Error answer_error(const net::Answer& answer) {
 
 bool is_success(const net::Answer& answer) { return answer.status >= 200 && answer.status < 300; }
 
-std::unexpected<Error> was_stopped() { return fail(ErrorKind::Canceled, "the client was stopped"); }
+std::unexpected<Error> was_stopped() { return fail(ErrorKind::Canceled, "the call was stopped"); }
 
 class HttpTransport final : public Client {
  public:
@@ -87,8 +87,11 @@ class HttpTransport final : public Client {
   Task<Result<CurrentCredentials>> credentials(Steady& deadline);
   Task<Result<net::Answer>> send(const Call& call, const net::BodySink& sink,
                                  const CurrentCredentials& credentials, Steady deadline);
-  Task<Result<void>> limit(Steady deadline);
-  Task<void> sleep(std::chrono::microseconds time);
+  Task<Result<void>> limit(const Call& call, Steady deadline);
+  Task<void> sleep(const Call& call, std::chrono::microseconds time);
+  bool ends(const Call& call) const {
+    return stopped_ || (call.canceler && call.canceler->canceled());
+  }
   void use(const CurrentCredentials& credentials);
   net::Request request_of(const Call& call, const std::string& token) const;
   void report(const Call& call, int code, Steady begun) const;
@@ -109,14 +112,14 @@ Task<Result<net::Answer>> HttpTransport::exchange(Call call, net::BodySink sink)
   Steady deadline = now() + call.timeout;
   bool renewed = false;
   for (int attempts = 1;; ++attempts) {
-    const auto allowed = co_await limit(deadline);
+    const auto allowed = co_await limit(call, deadline);
     if (!allowed) co_return std::unexpected(allowed.error());
     const auto current = co_await credentials(deadline);
     if (!current) co_return std::unexpected(current.error());
-    if (stopped_) co_return was_stopped();
+    if (ends(call)) co_return was_stopped();
     const Steady begun = now();
     auto answer = co_await send(call, sink, *current, deadline);
-    if (stopped_) co_return was_stopped();
+    if (ends(call)) co_return was_stopped();
     if (!answer) co_return std::unexpected(connection_error(answer.error()));
     if (answer->status == 401 && !renewed) {
       renewed = true;
@@ -127,8 +130,8 @@ Task<Result<net::Answer>> HttpTransport::exchange(Call call, net::BodySink sink)
     }
     const auto wait = wait_before_retry(*answer, attempts);
     if (!wait || now() + *wait >= deadline) co_return answer;
-    co_await sleep(*wait);
-    if (stopped_) co_return was_stopped();
+    co_await sleep(call, *wait);
+    if (ends(call)) co_return was_stopped();
   }
 }
 
@@ -151,7 +154,8 @@ Task<Result<net::Answer>> HttpTransport::send(const Call& call, const net::BodyS
                                    .answer_timeout = left,
                                    .idle_timeout = sink ? call.idle_timeout : left,
                                    .total_timeout = sink ? milliseconds(0) : left,
-                                   .max_body_bytes = kMaxObjectBytes};
+                                   .max_body_bytes = kMaxObjectBytes,
+                                   .canceler = call.canceler};
   const Steady begun = now();
   bool headed = false;
   net::BodySink counted = [&](std::string_view piece) {
@@ -170,7 +174,7 @@ Task<Result<net::Answer>> HttpTransport::send(const Call& call, const net::BodyS
   co_return answer;
 }
 
-Task<Result<void>> HttpTransport::limit(Steady deadline) {
+Task<Result<void>> HttpTransport::limit(const Call& call, Steady deadline) {
   const auto wait = bucket_.take(now());
   if (wait.count() == 0) co_return Result<void>();
   if (now() + wait >= deadline) {
@@ -181,16 +185,19 @@ Task<Result<void>> HttpTransport::limit(Steady deadline) {
                                         " requests a second leaves no place in time",
                                     wait});
   }
-  co_await sleep(wait);
-  if (stopped_) co_return was_stopped();
+  co_await sleep(call, wait);
+  if (ends(call)) co_return was_stopped();
   co_return Result<void>();
 }
 
-Task<void> HttpTransport::sleep(std::chrono::microseconds time) {
+Task<void> HttpTransport::sleep(const Call& call, std::chrono::microseconds time) {
+  if (ends(call)) co_return;
   asio::steady_timer timer(executor_, time);
   waiting_.insert(&timer);
+  if (call.canceler) call.canceler->on_cancel([&timer] { timer.cancel(); });
   boost::system::error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (call.canceler) call.canceler->on_cancel({});
   waiting_.erase(&timer);
 }
 

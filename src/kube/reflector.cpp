@@ -20,6 +20,8 @@ using Json = nlohmann::json;
 
 constexpr size_t kMaxEnvelope = 1 << 20;
 constexpr Duration kInitialEventsLate = std::chrono::seconds{10};
+/// Until the server begins to answer: a list of thousands is first made, then sent.
+constexpr std::chrono::seconds kAnswerTimeout{60};
 
 std::string name_of(const ListWatch& what) {
   std::string name(what.resource.plural);
@@ -112,6 +114,7 @@ Task<void> Reflector::Impl::list(ListStep step) {
                                                              {"resourceVersion", step.version},
                                                              {"limit", limit},
                                                              {"continue", step.token}}),
+      .timeout = kAnswerTimeout,
       .canceler = canceler};
   ItemSplitter page(what.max_object_bytes, kMaxEnvelope);
   unreadable = {};
@@ -177,6 +180,7 @@ Task<void> Reflector::Impl::watch(WatchStep step) {
                             {"resourceVersionMatch", step.initial_events ? "NotOlderThan" : ""},
                             {"sendInitialEvents", initial},
                             {"timeoutSeconds", timeout}}),
+      .timeout = kAnswerTimeout,
       .idle_timeout = step.timeout + WatchMachine::kIdleMargin,
       .canceler = canceler};
   LineSplitter lines(what.max_object_bytes);

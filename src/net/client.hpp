@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "src/net/cancel.hpp"
 #include "src/net/http.hpp"
 #include "src/net/task.hpp"
 #include "src/net/tls.hpp"
@@ -35,7 +36,8 @@ struct ClientOptions {
   std::chrono::milliseconds idle_timeout{30'000};
   /// Of everything from the call to the last byte; 0: none.
   std::chrono::milliseconds total_timeout{0};
-  size_t max_body_bytes = 64 << 20;  ///< of what is not given to a sink
+  size_t max_body_bytes = 64 << 20;    ///< of what is not given to a sink
+  std::shared_ptr<Canceler> canceler;  ///< ends this request alone
 };
 
 /// What a server answers; a status of 400 and more is no Error here.

@@ -61,17 +61,28 @@ struct HttpClient::Impl : std::enable_shared_from_this<HttpClient::Impl> {
 
 class HttpClient::Impl::Lease {
  public:
-  Lease(Impl& owner, ConnectionPtr connection)
-      : owner_(owner), place_(owner.busy.insert(std::move(connection)).first) {}
+  /// `canceler` (may be null) closes the connection.
+  Lease(Impl& owner, ConnectionPtr connection, Canceler* canceler)
+      : owner_(owner), place_(owner.busy.insert(std::move(connection)).first), canceler_(canceler) {
+    if (canceler_ != nullptr) {
+      canceler_->on_cancel([leased = place_->get()] { leased->close(); });
+    }
+  }
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
-  ~Lease() { owner_.busy.erase(place_); }
+  ~Lease() {
+    if (canceler_ != nullptr) {
+      canceler_->on_cancel({});
+    }
+    owner_.busy.erase(place_);
+  }
   Connection& operator*() const { return **place_; }
   const ConnectionPtr& get() const { return *place_; }
 
  private:
   Impl& owner_;
   std::set<ConnectionPtr>::iterator place_;
+  Canceler* canceler_;
 };
 
 Task<Result<Answer>> HttpClient::Impl::run(std::shared_ptr<Impl> /*self*/, Request request,
@@ -89,14 +100,15 @@ Task<Result<Answer>> HttpClient::Impl::run(std::shared_ptr<Impl> /*self*/, Reque
     if (!bytes) {
       co_return fail_with(name, bytes.error());
     }
-    if (stopped) {
-      co_return fail(ErrorKind::Canceled, name + ": the client has been stopped");
+    if (stopped || (limits.canceler && limits.canceler->canceled())) {
+      co_return fail(ErrorKind::Canceled, name + (stopped ? ": the client has been stopped"
+                                                          : ": the call was canceled"));
     }
     ConnectionPtr kept = pooled && !again ? take_idle() : nullptr;
     const bool is_kept = kept != nullptr;
-    const Lease connection(*this, is_kept
-                                      ? std::move(kept)
-                                      : std::make_shared<Connection>(Connection::Socket(executor)));
+    auto fresh = is_kept ? nullptr : std::make_shared<Connection>(Connection::Socket(executor));
+    const Lease connection(*this, is_kept ? std::move(kept) : std::move(fresh),
+                           limits.canceler.get());
     if (!is_kept) {
       auto limit = limits.connect_timeout;
       if (until) {

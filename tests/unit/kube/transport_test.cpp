@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
 
 #include "src/kube/connection.hpp"
@@ -259,6 +260,48 @@ TEST_F(Transport, StopEndsWhatIsUnderWayAndWhatWaits) {
   loop.run_for(5s);
   EXPECT_EQ(canceled, 2);
   EXPECT_EQ(played->seen().size(), 1U);
+}
+
+TEST_F(Transport, ACancelerEndsItsStreamAloneAndWhatComesAfter) {
+  serve({"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"});
+  ASSERT_TRUE(connect());
+  const auto canceler = std::make_shared<net::Canceler>();
+  std::vector<std::string> ends;
+  int pieces = 0;
+  std::function<bool(std::string_view)> sink = [&](std::string_view) {
+    if (++pieces == 2) loop.stop();
+    return true;
+  };
+  const auto ended = [&](const std::string& name) {
+    return [&ends, name](const std::exception_ptr&, const Result<void>& result) {
+      ends.push_back(name + (result ? "" : ' ' + std::string(to_string(result.error().kind))));
+    };
+  };
+  const Call mine{.target = "/mine", .idle_timeout = 60s, .canceler = canceler};
+  boost::asio::co_spawn(loop, client->stream(mine, sink), ended("mine"));
+  boost::asio::co_spawn(loop, client->stream({.target = "/other", .idle_timeout = 60s}, sink),
+                        ended("other"));
+  loop.run_for(10s);
+  ASSERT_EQ(pieces, 2);
+  canceler->cancel();
+  loop.restart();
+  loop.run_for(300ms);
+  EXPECT_EQ(ends, std::vector<std::string>{"mine Canceled"});
+  EXPECT_EQ(wait(client->stream(mine, sink)).error().kind, ErrorKind::Canceled);
+  EXPECT_EQ(played->seen().size(), 2U);
+}
+
+TEST_F(Transport, ACancelerEndsTheWaitThatAServerAskedFor) {
+  serve({answer("429 Too Many Requests", "Retry-After: 30\r\n", "")});
+  ASSERT_TRUE(connect());
+  const auto canceler = std::make_shared<net::Canceler>();
+  boost::asio::steady_timer later(loop, 300ms);
+  later.async_wait([&](const boost::system::error_code&) { canceler->cancel(); });
+  std::function<bool(std::string_view)> sink = [](std::string_view) { return true; };
+  const auto begun = std::chrono::steady_clock::now();
+  const Call call{.target = "/a", .timeout = 60s, .canceler = canceler};
+  EXPECT_EQ(wait(client->stream(call, sink)).error().kind, ErrorKind::Canceled);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
 }
 
 TEST_F(Transport, ChecksTheServerAndShowsItsClientCertificate) {
