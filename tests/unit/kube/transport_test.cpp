@@ -289,6 +289,10 @@ TEST_F(Transport, ACancelerEndsItsStreamAloneAndWhatComesAfter) {
   EXPECT_EQ(ends, std::vector<std::string>{"mine Canceled"});
   EXPECT_EQ(wait(client->stream(mine, sink)).error().kind, ErrorKind::Canceled);
   EXPECT_EQ(played->seen().size(), 2U);
+  client->stop();  // while what the other stream reports to is there
+  loop.restart();
+  loop.run_for(1s);
+  EXPECT_EQ(ends, (std::vector<std::string>{"mine Canceled", "other Canceled"}));
 }
 
 TEST_F(Transport, ACancelerEndsTheWaitThatAServerAskedFor) {
