@@ -59,6 +59,14 @@ int first_port(const ObjectContext& context) {
   return ports.empty() ? 0 : ports.front().port;
 }
 
+std::string worker_addresses(const ObjectContext& context) {
+  std::vector<std::string> out;
+  for (const auto& address : context.addresses) {
+    if (!address.empty()) out.push_back(address);
+  }
+  return join(out, ",");
+}
+
 }  // namespace
 
 std::string endpoint(const std::string& address, int port) {
@@ -70,7 +78,7 @@ std::string endpoint(const std::string& address, int port) {
 std::string worker_endpoints(const ObjectContext& context) {
   std::vector<std::string> out;
   for (const auto& address : context.addresses) {
-    out.push_back(endpoint(address, first_port(context)));
+    if (!address.empty()) out.push_back(endpoint(address, first_port(context)));
   }
   return join(out, ",");
 }
@@ -104,7 +112,7 @@ Json environment_of(const ObjectContext& context, core::Role role) {
       out.add_ports("ATQ_MASTER_PORT_", spec.master->ports);
     }
   } else {
-    const std::string addresses = join(context.addresses, ",");
+    const std::string addresses = worker_addresses(context);
     out.add("WORKER_CSV_VIPS", addresses);
     out.add("REMOTES", addresses);
     out.add("ATQ_WORKER_ENDPOINTS", worker_endpoints(context));
@@ -122,7 +130,7 @@ std::map<std::string, std::string> check_environment(const ObjectContext& contex
   out["ATQ_WORKER_COUNT"] = std::to_string(spec.worker.replicas);
   out["ATQ_WORKER_INDEX"] = std::to_string(worker);
   out["ATQ_WORKER_ADDRESS"] = context.addresses.at(static_cast<size_t>(worker));
-  out["WORKER_CSV_VIPS"] = join(context.addresses, ",");
+  out["WORKER_CSV_VIPS"] = worker_addresses(context);
   out["ATQ_WORKER_ENDPOINTS"] = worker_endpoints(context);
   out["ATQ_DATA"] = kDataFolder;
   out["ATQ_OUT"] = kOutFolder;

@@ -22,6 +22,9 @@ struct Options {
   std::vector<std::string> namespaces;  ///< watched and written to; empty: all of the cluster
   std::string agent_image;              ///< has /atq-agent; the same version as the director
   std::string agent_pull_policy = "IfNotPresent";  ///< of that image alone
+  /// LoadTests are objects of this cluster: their runs go with them. Without it (the store is
+  /// another) runs have no owner and are swept by the engine.
+  bool loadtests_own = true;
   std::chrono::milliseconds sync_timeout{60'000};  ///< of start(): until every cache is filled
   /// What a person should know and no status says; called on the engine's thread.
   std::function<void(const std::string& message)> warn;

@@ -167,7 +167,7 @@ Json starter_job(const ObjectContext& context) {
   const ReadinessPlan plan = plan_readiness(context.frozen);
   std::vector<std::string> targets;
   for (const auto& address : context.addresses) {
-    targets.push_back(endpoint(address, plan.agent_port));
+    if (!address.empty()) targets.push_back(endpoint(address, plan.agent_port));
   }
   Json main =
       agent_container(context, kMainContainer,

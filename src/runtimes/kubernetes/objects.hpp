@@ -38,7 +38,7 @@ struct ObjectContext {
   std::string agent_image, agent_pull_policy;
   std::string fence;  ///< first value of kReleaseAnnotation
   std::vector<PlacedFile> files;
-  /// Workers' addresses by index, for what is created after the discovery.
+  /// Workers' addresses by index, for what is created after the discovery; "" = lost.
   std::vector<std::string> addresses;
 };
 

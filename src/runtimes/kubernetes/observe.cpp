@@ -48,10 +48,10 @@ class Observer {
     out.network_ready = run_.service.has_value();
     if (run_.service) out.number = run_.service->run;
     const int workers = frozen_.spec.worker.replicas;
-    if (run_.jobs.contains(Part::Worker)) {
+    if (job_of(run_, Part::Worker) != nullptr) {
       for (int i = 0; i < workers; ++i) out.workers.push_back(worker(i));
     }
-    if (frozen_.spec.master && run_.jobs.contains(Part::Master)) out.master = master();
+    if (frozen_.spec.master && job_of(run_, Part::Master) != nullptr) out.master = master();
     observe_checks(out);
     out.statement = collected_.statement;
     out.results_collected = run_.service && !run_.service->collected.empty();
@@ -68,8 +68,8 @@ class Observer {
     std::string release;
     if (masterless()) {
       if (run_.service) release = run_.service->release;
-    } else if (const auto job = run_.jobs.find(Part::Master); job != run_.jobs.end()) {
-      release = job->second.release;
+    } else if (const JobView* job = job_of(run_, Part::Master)) {
+      release = job->release;
     }
     return is_nonce(release) ? release : "";
   }
@@ -95,7 +95,7 @@ class Observer {
 
   core::Replica worker(int index) {
     core::Replica out{.index = index};
-    const JobView& job = run_.jobs.at(Part::Worker);
+    const JobView& job = *job_of(run_, Part::Worker);
     const PodView* pod = pod_of(run_, Part::Worker, index);
     if (pod != nullptr && !pod->addresses.empty()) out.address = pod->addresses.front();
     out.ready = is_ready(index, pod);
@@ -135,7 +135,7 @@ class Observer {
   core::Replica waiting_worker(core::Replica out) {
     const bool released = run_.service && run_.service->release == kReleased;
     const bool stopped = run_.service && run_.service->release == kStopped;
-    if (!(released || stopped) || !run_.jobs.contains(Part::Master)) {
+    if (!(released || stopped) || job_of(run_, Part::Master) == nullptr) {
       out.ready = false;
       out.state = ReplicaState::Inert;
       out.not_ready_because = "waits for its release";
@@ -154,11 +154,12 @@ class Observer {
       }
       return out;
     }
-    if (starter->second.exit.code == 0) {
-      out.state = ReplicaState::Running;
-      return out;
-    }
-    return not_started(std::move(out), starter->second);
+    if (starter->second.exit.code != 0) return not_started(std::move(out), starter->second);
+    // Not before it is known how far apart they started.
+    const bool told = memory_.start_read || memory_.start_report.has_value();
+    out.ready = out.ready && told;
+    out.state = told ? ReplicaState::Running : ReplicaState::Starting;
+    return out;
   }
 
   core::Replica not_started(core::Replica out, const End& starter) const {
@@ -188,7 +189,7 @@ class Observer {
 
   core::Replica master() {
     core::Replica out{.index = 0};
-    const JobView& job = run_.jobs.at(Part::Master);
+    const JobView& job = *job_of(run_, Part::Master);
     const PodView* pod = pod_of(run_, Part::Master, 0);
     if (pod != nullptr && !pod->addresses.empty()) out.address = pod->addresses.front();
     if (auto exit = end_of(Part::Master, 0)) return ended(std::move(out), std::move(*exit));
@@ -218,7 +219,7 @@ class Observer {
   void observe_checks(core::ObservedRun& out) {
     const auto& checks = frozen_.spec.health_check.checks;
     if (checks.empty()) return;
-    const bool job = run_.jobs.contains(Part::Probe);
+    const bool job = job_of(run_, Part::Probe) != nullptr;
     out.checks_exist = (job || memory_.checks_asked) && !memory_.checks_stopped;
     if (!job && !memory_.checks_asked) return;
     for (const auto& check : checks) {
@@ -288,12 +289,18 @@ const PodView* pod_of(const RunObjects& run, Part part, int index) {
   return best;
 }
 
+const JobView* job_of(const RunObjects& run, Part part) {
+  const auto found = run.jobs.find(part);
+  if (found == run.jobs.end() || !run.service) return nullptr;
+  return found->second.owner_uid == run.service->uid ? &found->second : nullptr;
+}
+
 bool is_active(const RunObjects& run, Part part) {
-  const auto job = run.jobs.find(part);
   for (const auto& [name, pod] : run.pods) {
     if (pod.part == part && !pod.ended()) return true;
   }
-  return job != run.jobs.end() && !job->second.suspended && !job->second.finished;
+  const JobView* job = job_of(run, part);
+  return job != nullptr && !job->suspended && !job->finished;
 }
 
 bool is_nonce(const std::string& release) {

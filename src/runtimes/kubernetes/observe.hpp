@@ -20,7 +20,8 @@ struct RunMemory {
   /// By name and worker, from the prober's output.
   std::map<std::pair<std::string, int>, core::CheckResult> checks;
   std::optional<agent::StartReport> start_report;
-  std::string problem;  ///< from events: quota, a missing ConfigMap
+  bool start_read = false;  ///< the starter's output has been read, or cannot be
+  std::string problem;      ///< from events: quota, a missing ConfigMap
 };
 
 core::ObservedRun observe_run(const RunObjects& run, const api::FrozenSpec& frozen,
@@ -32,6 +33,10 @@ core::ObservedRun observe_damaged(int64_t number, std::string problem);
 /// The pod of a replica that counts: one that has not ended and is not being deleted, if there is
 /// one, else the newest.
 const PodView* pod_of(const RunObjects& run, Part part, int index);
+
+/// The run's Job of that part; null where there is none, or one that another Service owns (of the
+/// same name, deleted and made again): it is going.
+const JobView* job_of(const RunObjects& run, Part part);
 
 /// A pod of that part runs or may still come to.
 bool is_active(const RunObjects& run, Part part);

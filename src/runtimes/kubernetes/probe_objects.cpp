@@ -59,6 +59,7 @@ Groups group_targets(const ObjectContext& context) {
     const auto* exec = std::get_if<api::ExecCheck>(&check.check);
     auto& group = groups[exec != nullptr ? exec->image : ""];
     for (size_t worker = 0; worker < context.addresses.size(); ++worker) {
+      if (context.addresses[worker].empty()) continue;
       agent::ProbeTarget target;
       target.name = check.name;
       target.worker = static_cast<int>(worker);

@@ -13,8 +13,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kPacked = "z:";
-/// Up to here a person may read it with kubectl.
-constexpr size_t kPackFrom = 4 * 1024;
+/// Up to here packing gains little. Many finished runs are held in memory.
+constexpr size_t kPackFrom = 1024;
 constexpr size_t kMaxUnpacked = size_t{16} << 20;
 
 std::unexpected<Error> damaged(const std::string& why) {

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "src/kube/resource_version.hpp"
+
 namespace atq::kubernetes {
 namespace {
 
@@ -52,7 +54,8 @@ RunCache::Changed RunCache::place(Kind kind, std::optional<View> view, bool own)
     gone_[kind].erase(gone);
   }
   Place& place = places_[kind][name];
-  if (is_older(view->version, place.version)) return std::nullopt;
+  const auto order = kube::compare_versions(view->version, place.version);
+  if (order && *order < 0) return std::nullopt;
   const bool same = view->version == place.version;
   if (!own) place.unconfirmed = false;
   if (same) return std::nullopt;
@@ -62,9 +65,12 @@ RunCache::Changed RunCache::place(Kind kind, std::optional<View> view, bool own)
            .unconfirmed = own};
   const RunKey key = place.run;
   const std::string uid = view->loadtest_uid;
+  const int64_t number = view->run;
   by_uid_[uid].insert(key);
   store(std::move(*view));
-  runs_[key].uid_label = uid;
+  RunObjects& run = runs_[key];
+  run.uid_label = uid;
+  run.number = number;
   return key;
 }
 

@@ -28,6 +28,7 @@ struct ReplicaId {
 
 struct RunObjects {
   std::string uid_label;
+  int64_t number = 0;
   std::optional<ServiceView> service;
   std::map<Part, JobView> jobs;
   std::map<std::string, PodView> pods;  ///< by name

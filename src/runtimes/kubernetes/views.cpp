@@ -205,13 +205,4 @@ bool contains_index(std::string_view ranges, int index) noexcept {
   return false;
 }
 
-bool is_older(std::string_view one, std::string_view other) noexcept {
-  const auto decimal = [](std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(),
-                                        [](char sign) { return sign >= '0' && sign <= '9'; });
-  };
-  if (!decimal(one) || !decimal(other)) return false;
-  return one.size() != other.size() ? one.size() < other.size() : one < other;
-}
-
 }  // namespace atq::kubernetes

@@ -74,8 +74,4 @@ std::optional<PodView> read_pod(const nlohmann::json& object);
 /// Whether `index` is in "0,3-5,7".
 bool contains_index(std::string_view ranges, int index) noexcept;
 
-/// Whether `one` is an older version of an object than `other`. KEP-5504: decimal numbers, compared
-/// by length, then bytes; other texts are never older.
-bool is_older(std::string_view one, std::string_view other) noexcept;
-
 }  // namespace atq::kubernetes
