@@ -14,6 +14,7 @@ import sys
 build, cache, jobs = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
 cache.mkdir(parents=True, exist_ok=True)
 root = pathlib.Path.cwd()
+LONGEST = 900  # seconds for one file
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 ASIO = re.compile(r"^\s*#\s*include\s+<boost/(asio|beast)", re.M)
 
@@ -42,7 +43,10 @@ def check(path):
     command = ["clang-tidy-19", "--quiet", "-p", build, path]
     if any(ASIO.search(file.read_text(errors="replace")) for file in read):
         command.append("--checks=-clang-analyzer-*")
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return path, 1, f"clang-tidy has not ended after {LONGEST} s"
     if done.returncode == 0:
         mark.touch()
     return path, done.returncode, done.stdout + done.stderr
