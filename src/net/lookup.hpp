@@ -1,6 +1,6 @@
 #pragma once
 // Internal to the client: the IP addresses of a host name, without blocking the loop and without
-// waiting for a name server that does not answer (docs/adr/0007).
+// waiting for a name server that does not answer (docs/adr/0008).
 
 #include <functional>
 #include <memory>
