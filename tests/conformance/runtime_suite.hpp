@@ -10,6 +10,7 @@
 //     void tick(const core::RunId&, const Wanted&);   // called while waiting: a simulated world
 //                                                     // moves on here, a real one does so itself
 //     static constexpr bool kLogs, kStatements;  // whether the tools really write
+//     std::string ns();                          // where the LoadTest is; without it "default"
 //   };
 //   INSTANTIATE_TYPED_TEST_SUITE_P(Mine, RuntimeSuite, MyDriver);
 
@@ -162,10 +163,18 @@ class RuntimeSuite : public ::testing::Test {
     release(core::Role::Master);
   }
 
+  static std::string ns_of(Driver& driver) {
+    if constexpr (requires { driver.ns(); }) {
+      return driver.ns();
+    } else {
+      return "default";
+    }
+  }
+
   Driver driver_;
   bool hinted_ = false;
   core::RunId id_{"7b0e6f7a-conformance", 1};
-  api::Key key_{"default", "conformance"};
+  api::Key key_{ns_of(driver_), "conformance"};
   Wanted wanted_;
   std::shared_ptr<const api::FrozenSpec> frozen_;
 };
