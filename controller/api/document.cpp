@@ -95,8 +95,8 @@ class JsonHandler : public nlohmann::json_sax<json> {
   JsonHandler(std::string_view text, const Limits& limits, bool positions)
       : text_(text), positions_(positions), tree_(limits) {}
 
-  CountingIterator begin() { return {text_.data(), &taken_}; }
-  CountingIterator end() { return {text_.data() + text_.size(), &taken_}; }
+  CountingIterator begin() { return {text_.begin(), &taken_}; }
+  CountingIterator end() { return {text_.end(), &taken_}; }
 
   bool null() override { return scalar(nullptr); }
   bool boolean(bool value) override { return scalar(value); }
