@@ -9,6 +9,7 @@
 #include "src/base/text.hpp"
 #include "src/locks/file/file_lock.hpp"
 #include "src/locks/kube_lease/kube_lease.hpp"
+#include "src/runtimes/kubernetes/kubernetes_runtime.hpp"
 #include "src/runtimes/process/process_runtime.hpp"
 #include "src/stores/directory/directory_store.hpp"
 #include "src/stores/kube_crd/kube_store.hpp"
@@ -65,6 +66,20 @@ Result<std::unique_ptr<ports::LeaderLock>> make_kube_lease(const Wiring& wiring)
                                             std::move(options));
 }
 
+Result<std::unique_ptr<ports::Runtime>> make_kube_runtime(const Wiring& wiring,
+                                                          const RuntimeConfig& runtime) {
+  const auto client = wiring.kube.shared();
+  if (!client) return std::unexpected(client.error());
+  kubernetes::Options options;
+  options.name = runtime.name;
+  options.namespaces = wiring.config.kubernetes.namespaces;
+  options.agent_image = wiring.config.kubernetes.agent_image;
+  options.agent_pull_policy = wiring.config.kubernetes.image_pull_policy;
+  options.loadtests_own = wiring.config.store_type == "kubernetes";
+  options.warn = wiring.warn;
+  return std::make_unique<kubernetes::KubernetesRuntime>(wiring.loop, **client, std::move(options));
+}
+
 struct StoreType {
   std::string_view type;
   std::string_view only_runtime;  ///< "" = any
@@ -80,7 +95,8 @@ struct RuntimeType {
 constexpr std::array kStores = {
     StoreType{"directory", "", true, make_directory_store, make_file_lock},
     StoreType{"kubernetes", "kubernetes", false, make_kube_store, make_kube_lease}};
-constexpr std::array kRuntimes = {RuntimeType{"process", make_process_runtime}};
+constexpr std::array kRuntimes = {RuntimeType{"process", make_process_runtime},
+                                  RuntimeType{"kubernetes", make_kube_runtime}};
 
 template <class Table>
 auto find_type(const Table& table, std::string_view type, std::string_view what)

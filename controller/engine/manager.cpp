@@ -88,6 +88,7 @@ AsyncResult<void> Manager::start() {
   }
   leading_ = true;
   parts_.metrics.set_leader(true);
+  log(LogLevel::Info, "leading", {{"holder", parts_.lock.holder()}});
   tasks_.spawn(watch_lock());
   for (ports::Runtime* runtime : parts_.runtimes) {
     runtime->on_change([this](const std::string& uid) { controller_.hint(uid); });

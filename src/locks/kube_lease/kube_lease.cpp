@@ -202,7 +202,9 @@ Task<void> KubeLease::Impl::give_up() {
   if (auto step = machine.release(clock.now())) {
     auto writing = write(std::move(*step));
     const auto written = co_await std::move(writing);
-    note(written ? "given up" : "not given up, it ends by itself: " + written.error().message);
+    if (!written) {
+      note("not given up, it ends by itself: " + written.error().message);
+    }
   }
   giving_up = false;
   changed.cancel();
@@ -230,7 +232,6 @@ AsyncResult<bool> KubeLease::acquire() {
       impl->complaint.clear();
     }
     if (impl->may_write()) {
-      impl->note("held by " + impl->options.identity);
       co_return true;
     }
     if (!impl->stopped) {

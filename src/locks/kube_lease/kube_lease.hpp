@@ -22,7 +22,7 @@ struct KubeLeaseOptions {
   std::string identity;  ///< unique to this process, for ever: "hostname_UUID"
   LeaseTimes times;
   uint64_t seed = 0;                             ///< of the jitter
-  std::function<void(const std::string&)> note;  ///< what a log should have
+  std::function<void(const std::string&)> note;  ///< what a log should warn of
   std::function<void()> slow_path;               ///< a renewal had to read first, for the metric
 };
 
