@@ -1,5 +1,6 @@
 #include "controller/engine/director_operations.hpp"
 
+#include "controller/core/requests.hpp"
 #include "src/base/hash.hpp"
 
 namespace atq::engine {
@@ -91,20 +92,12 @@ AsyncResult<std::string> DirectorOperations::request_stop(const api::Key& key, b
     co_return not_found(key);
   }
   const auto test = cached->decode();
-  const api::RunStatus& run = test->status.run;
-  if (run.number == 0 || run.finished_at) {
-    co_return fail(ErrorKind::Conflict,
-                   "no run of " + api::to_string(key) + " to stop: " +
-                       (run.number == 0 ? std::string("none has begun")
-                                        : "run " + std::to_string(run.number) + " has finished"));
-  }
-  const std::string prefix = std::to_string(run.number) + "/";
+  const auto wanted = core::stop_request(*test, now);
   const auto present = test->metadata.annotations.find(std::string(api::kStopAnnotation));
-  if (!now && present != test->metadata.annotations.end() && present->second == prefix + "Now") {
-    co_return present->second;  // a graceful stop does not take a hard one back
+  if (!wanted || (present != test->metadata.annotations.end() && present->second == *wanted)) {
+    co_return wanted;
   }
-  auto task = annotate(cached->key(), std::string(api::kStopAnnotation),
-                       prefix + (now ? "Now" : "Graceful"));
+  auto task = annotate(cached->key(), std::string(api::kStopAnnotation), *wanted);
   auto value = co_await std::move(task);
   co_return value;
 }

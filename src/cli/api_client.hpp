@@ -1,5 +1,6 @@
 #pragma once
-// The director's local API (docs/local-api.md) as calls that block. One thread.
+// What `atq` asks of LoadTests elsewhere, as calls that block: of a director on this machine
+// (local_api_client.hpp) or of a cluster's API server (kube_api_client.hpp). One thread.
 
 #include <functional>
 #include <string>
@@ -31,37 +32,30 @@ struct WatchedChange {
   Item item;
 };
 
-/// Errors of every call: Unavailable with advice where no director listens; else the kind and
-/// message that the director answered.
+/// Errors of every call: Unavailable with advice where nobody answers; else the kind and message of
+/// who answered.
 class ApiClient {
  public:
-  /// `data`: the director's --data.
-  explicit ApiClient(std::string data);
+  virtual ~ApiClient() = default;
 
   /// "" = all namespaces.
-  Result<ListedItems> list(const std::string& ns) const;
-  Result<Item> get(const api::Key& key) const;
-  Result<std::vector<EventLine>> events(const api::Key& key) const;
-  Result<std::vector<SourceIssue>> issues() const;
+  virtual Result<ListedItems> list(const std::string& ns) = 0;
+  virtual Result<Item> get(const api::Key& key) = 0;
+  /// Of the LoadTest that get() gave.
+  virtual Result<std::vector<EventLine>> events(const api::LoadTest& test) = 0;
+  virtual Result<std::vector<SourceIssue>> issues() = 0;
   /// Gives the request's value ("4/Graceful").
-  Result<std::string> stop(const api::Key& key, bool now) const;
-  Result<std::string> rerun(const api::Key& key) const;
-  Result<std::string> version() const;
+  virtual Result<std::string> stop(const api::Key& key, bool now) = 0;
+  virtual Result<std::string> rerun(const api::Key& key) = 0;
   /// Until the output ends, or `sink` gives false (success too).
-  Result<void> logs(const LogRequest& request, std::function<bool(std::string_view)> sink) const;
-  /// Until `sink` gives false; an error when the director ends it.
-  Result<void> watch(const std::string& ns, const std::string& from,
-                     std::function<bool(const WatchedChange&)> sink) const;
-
-  std::string socket() const;
-
- private:
-  std::unexpected<Error> no_director() const;
-  Result<std::string> ask(const std::string& method, const std::string& target,
-                          const std::string& body = {}) const;
-  Result<void> stream(const std::string& target, std::function<bool(std::string_view)> sink) const;
-
-  std::string data_;
+  virtual Result<void> logs(const LogRequest& request,
+                            std::function<bool(std::string_view)> sink) = 0;
+  /// Until `sink` gives false; an error when the other side ends it.
+  virtual Result<void> watch(const std::string& ns, const std::string& from,
+                             std::function<bool(const WatchedChange&)> sink) = 0;
+  /// What is spoken to, its version and where it is: "atq-director 0.1.0 (./data/atq.sock)". A line
+  /// that says so where it cannot be reached.
+  virtual std::string server() = 0;
 };
 
 }  // namespace atq::cli

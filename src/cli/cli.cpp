@@ -1,7 +1,25 @@
 #include "src/cli/commands.hpp"
 #include "src/cli/completion.hpp"
+#include "src/cli/kube_run.hpp"
+#include "src/cli/open_client.hpp"
 
 namespace atq::cli {
+namespace {
+
+int with_client(int (*verb)(ApiClient&, const Command&, Console&), Command command,
+                Console& console) {
+  const auto opened = open_client(command, console);
+  if (!opened) {
+    console.err << "atq: " << opened.error().message << "\n";
+    return kNotDone;
+  }
+  if (command.ns.empty()) {
+    command.ns = opened->ns;
+  }
+  return verb(*opened->client, command, console);
+}
+
+}  // namespace
 
 int run_cli(const std::vector<std::string>& arguments, Console& console,
             const RunSessionFactory& make_session) {
@@ -13,23 +31,24 @@ int run_cli(const std::vector<std::string>& arguments, Console& console,
   const Command& command = *line.command;
   switch (command.verb) {
     case Verb::Run:
-      return run_run(command, console, make_session);
+      return run_run(command, console,
+                     command.cluster() ? kube_session_factory(command, console) : make_session);
     case Verb::Validate:
       return run_validate(command, console);
     case Verb::Render:
       return run_render(command, console);
     case Verb::Get:
-      return run_get(command, console);
+      return with_client(run_get, command, console);
     case Verb::Describe:
-      return run_describe(command, console);
+      return with_client(run_describe, command, console);
     case Verb::Logs:
-      return run_logs(command, console);
+      return with_client(run_logs, command, console);
     case Verb::Stop:
-      return run_stop(command, console);
+      return with_client(run_stop, command, console);
     case Verb::Rerun:
-      return run_rerun(command, console);
+      return with_client(run_rerun, command, console);
     case Verb::Version:
-      return run_version(command, console);
+      return with_client(run_version, command, console);
     case Verb::Completion:
       console.out << completion_script(command.shell, describe_commands()) << std::flush;
       return kDone;

@@ -52,6 +52,14 @@ Parser::Parser() {
       "Exit codes of run: 0 Passed, 99 Failed, 98 NoData, 97 Error, 105 Aborted.\n"
       "Of all others: 0 done, 1 not done (the message says why), 2 usage or invalid input.\n"
       "`atq COMMAND --help` shows a command's options and examples.");
+  app.fallthrough();
+  app.add_option("--context", command.context,
+                 "A cluster instead of a director on this machine: a context of the kubeconfig");
+  app.add_option("--kubeconfig", command.kubeconfig,
+                 "The kubeconfig, for its current context or --context; else $KUBECONFIG, "
+                 "~/.kube/config")
+      ->type_name("PATH");
+  app.add_flag("-k,--kubernetes", command.kubernetes, "The cluster of the current context");
   add_run();
   add_file_commands();
   add_queries();
@@ -86,16 +94,20 @@ void Parser::add_data(CLI::App* sub) {
 void Parser::add_name(CLI::App* sub, bool required) {
   sub->add_option("NAME", command.name, "Name of the LoadTest, or NAMESPACE/NAME")
       ->required(required);
-  sub->add_option("-n,--namespace", command.ns, "Namespace of the LoadTest")->capture_default_str();
+  sub->add_option("-n,--namespace", command.ns,
+                  "Namespace of the LoadTest; else the context's, else default");
   add_data(sub);
 }
 
 void Parser::add_run() {
   auto* const sub =
-      add(Verb::Run, "run", "Run a LoadTest from a file, with the director in this process",
+      add(Verb::Run, "run", "Run a LoadTest from a file, in this process or on a cluster",
           "  atq run checkout.yaml\n"
           "  atq run checkout.yaml -p users=50 --replicas 5\n"
           "  atq run suite.yaml --name checkout -o json > result.json\n"
+          "  atq run checkout.yaml --kubernetes\n"
+          "  atq run checkout.yaml --context lab -n shop --keep\n"
+          "With a cluster the LoadTest is applied there, followed, and deleted afterwards.\n"
           "Ctrl-C once stops the run gracefully, twice at once.");
   sub->add_option("FILE", command.files, "YAML or JSON file; - reads standard input")
       ->required()
@@ -114,7 +126,10 @@ void Parser::add_run() {
                   "Folder for state, logs and results; left out: a temporary one, which is removed "
                   "where the run passed")
       ->type_name("DIR");
-  sub->add_flag("--keep", command.keep, "Keep the folder of the run also where it passed");
+  sub->add_flag("--keep", command.keep,
+                "Keep the folder of the run also where it passed; on a cluster: keep the LoadTest");
+  sub->add_option("-n,--namespace", command.ns,
+                  "On a cluster: where to run; else the file's namespace, else the context's");
 }
 
 void Parser::add_file_commands() {
@@ -141,7 +156,8 @@ void Parser::add_queries() {
                         "  atq get\n"
                         "  atq get -A -o wide\n"
                         "  atq get checkout -o yaml\n"
-                        "  atq get --watch");
+                        "  atq get --watch\n"
+                        "  atq get --context lab -n shop");
   add_name(get, false);
   get->add_flag("-A,--all-namespaces", command.all_namespaces, "All namespaces");
   get->add_option("-o,--output", command.output, "json, yaml, name or wide")
@@ -156,7 +172,8 @@ void Parser::add_queries() {
   auto* const logs = add(Verb::Logs, "logs", "Show the output of a worker or of the master",
                          "  atq logs checkout\n"
                          "  atq logs checkout --worker 2 -f\n"
-                         "  atq logs checkout --master --tail 50");
+                         "  atq logs checkout --master --tail 50\n"
+                         "  atq logs checkout -f --context lab");
   add_name(logs, true);
   auto* const worker = logs->add_option("--worker", command.worker, "Output of this worker, from 0")
                            ->check(CLI::Range(0, 999));
@@ -210,6 +227,18 @@ ParsedLine usage(const std::string& problem, const std::string& command) {
                     "--help` for usage.\n"};
 }
 
+OptionInfo info_of(const CLI::Option& option) {
+  OptionInfo known{.description = option.get_description(),
+                   .takes_value = option.get_items_expected_max() > 0};
+  for (const auto& name : option.get_snames()) {
+    known.names.push_back("-" + name);
+  }
+  for (const auto& name : option.get_lnames()) {
+    known.names.push_back("--" + name);
+  }
+  return known;
+}
+
 std::string chosen(const CLI::App& app) {
   const auto subs = app.get_subcommands();
   return subs.empty() ? "" : subs.front()->get_name();
@@ -261,15 +290,13 @@ std::vector<CommandInfo> describe_commands() {
                                          : Operand::TestName;
         continue;
       }
-      OptionInfo known{.description = option->get_description(),
-                       .takes_value = option->get_items_expected_max() > 0};
-      for (const auto& name : option->get_snames()) {
-        known.names.push_back("-" + name);
+      info.options.push_back(info_of(*option));
+    }
+    // Whoever speaks to a director can speak to a cluster.
+    for (const char* name : {"--context", "--kubeconfig", "--kubernetes"}) {
+      if (sub->get_option_no_throw("--data") != nullptr) {
+        info.options.push_back(info_of(*parser.app.get_option(name)));
       }
-      for (const auto& name : option->get_lnames()) {
-        known.names.push_back("--" + name);
-      }
-      info.options.push_back(std::move(known));
     }
     out.push_back(std::move(info));
   }

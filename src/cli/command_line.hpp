@@ -13,9 +13,12 @@ enum class Verb { Run, Validate, Render, Get, Describe, Logs, Stop, Rerun, Versi
 
 struct Command {
   Verb verb = Verb::Version;
-  std::string data;  ///< the director's folder; for run: "" = a temporary one
-  std::string ns = "default";
-  std::string name;  ///< may be "namespace/name", which overrides ns
+  std::string data;         ///< the director's folder; for run: "" = a temporary one
+  bool kubernetes = false;  ///< the cluster of the current context
+  std::string context;      ///< of the kubeconfig
+  std::string kubeconfig;   ///< a path or colon list; "" = as kubectl finds it
+  std::string ns;           ///< "" = not given: the context's, else "default"
+  std::string name;         ///< may be "namespace/name", which overrides ns
   bool all_namespaces = false;
   std::vector<std::string> files;
   std::string output;  ///< "" = for people; json, yaml, name, wide
@@ -30,6 +33,9 @@ struct Command {
   std::map<std::string, std::string> parameters;
   std::optional<int> replicas;
   std::string shell;
+
+  /// A cluster is meant, not a director on this machine.
+  bool cluster() const { return kubernetes || !context.empty() || !kubeconfig.empty(); }
 };
 
 /// What main() does: the command, or (help, version, usage error) text and an exit code.

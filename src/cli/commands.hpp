@@ -1,6 +1,7 @@
 #pragma once
 // What each command does; the value is the exit code of the process.
 
+#include "src/cli/api_client.hpp"
 #include "src/cli/command_line.hpp"
 #include "src/cli/console.hpp"
 #include "src/cli/run_session.hpp"
@@ -14,12 +15,13 @@ inline constexpr int kInvalid = 2;
 int run_validate(const Command& command, Console& console);
 int run_render(const Command& command, Console& console);
 
-int run_get(const Command& command, Console& console);
-int run_describe(const Command& command, Console& console);
-int run_logs(const Command& command, Console& console);
-int run_stop(const Command& command, Console& console);
-int run_rerun(const Command& command, Console& console);
-int run_version(const Command& command, Console& console);
+// Of a director or a cluster; the command's namespace is filled in.
+int run_get(ApiClient& client, const Command& command, Console& console);
+int run_describe(ApiClient& client, const Command& command, Console& console);
+int run_logs(ApiClient& client, const Command& command, Console& console);
+int run_stop(ApiClient& client, const Command& command, Console& console);
+int run_rerun(ApiClient& client, const Command& command, Console& console);
+int run_version(ApiClient& client, const Command& command, Console& console);
 
 int run_run(const Command& command, Console& console, const RunSessionFactory& make_session);
 

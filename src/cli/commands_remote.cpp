@@ -47,7 +47,7 @@ void print_documents(const std::vector<Item>& items, bool json, bool list, std::
   out << (json ? list ? "]}\n" : "\n" : "");
 }
 
-Result<ListedItems> fetch_items(const ApiClient& client, const Command& command) {
+Result<ListedItems> fetch_items(ApiClient& client, const Command& command) {
   if (command.name.empty()) {
     return client.list(command.all_namespaces ? "" : command.ns);
   }
@@ -73,7 +73,7 @@ Result<ListedItems> fetch_items(const ApiClient& client, const Command& command)
   return listed;
 }
 
-int watch_items(const ApiClient& client, const Command& command, const std::string& from,
+int watch_items(ApiClient& client, const Command& command, const std::string& from,
                 Console& console) {
   const auto ended = client.watch(
       command.all_namespaces ? "" : command.ns, from, [&](const WatchedChange& change) {
@@ -100,7 +100,7 @@ int watch_items(const ApiClient& client, const Command& command, const std::stri
 }
 
 /// The master where the test has one; else the first worker.
-Result<LogRequest> choose_log(const ApiClient& client, const Command& command) {
+Result<LogRequest> choose_log(ApiClient& client, const Command& command) {
   LogRequest request{.key = {command.ns, command.name},
                      .master = command.master,
                      .worker = command.worker.value_or(0),
@@ -120,11 +120,10 @@ Result<LogRequest> choose_log(const ApiClient& client, const Command& command) {
 
 }  // namespace
 
-int run_get(const Command& command, Console& console) {
+int run_get(ApiClient& client, const Command& command, Console& console) {
   if (command.all_namespaces && !command.name.empty()) {
     return usage(console, "give NAME or --all-namespaces, not both");
   }
-  const ApiClient client(command.data);
   const auto listed = fetch_items(client, command);
   if (!listed) {
     return say(console, listed.error());
@@ -147,14 +146,13 @@ int run_get(const Command& command, Console& console) {
   return command.watch ? watch_items(client, command, listed->resource_version, console) : kDone;
 }
 
-int run_describe(const Command& command, Console& console) {
-  const ApiClient client(command.data);
+int run_describe(ApiClient& client, const Command& command, Console& console) {
   const api::Key key{command.ns, command.name};
   const auto item = client.get(key);
   if (!item) {
     return say(console, item.error());
   }
-  const auto events = client.events(key);
+  const auto events = client.events(item->test);
   if (!events) {
     return say(console, events.error());
   }
@@ -162,8 +160,7 @@ int run_describe(const Command& command, Console& console) {
   return kDone;
 }
 
-int run_logs(const Command& command, Console& console) {
-  const ApiClient client(command.data);
+int run_logs(ApiClient& client, const Command& command, Console& console) {
   const auto request = choose_log(client, command);
   if (!request) {
     return say(console, request.error());
@@ -176,8 +173,8 @@ int run_logs(const Command& command, Console& console) {
   return ended ? kDone : say(console, ended.error());
 }
 
-int run_stop(const Command& command, Console& console) {
-  const auto value = ApiClient(command.data).stop({command.ns, command.name}, command.now);
+int run_stop(ApiClient& client, const Command& command, Console& console) {
+  const auto value = client.stop({command.ns, command.name}, command.now);
   if (!value) {
     return say(console, value.error());
   }
@@ -187,8 +184,8 @@ int run_stop(const Command& command, Console& console) {
   return kDone;
 }
 
-int run_rerun(const Command& command, Console& console) {
-  const auto value = ApiClient(command.data).rerun({command.ns, command.name});
+int run_rerun(ApiClient& client, const Command& command, Console& console) {
+  const auto value = client.rerun({command.ns, command.name});
   if (!value) {
     return say(console, value.error());
   }
@@ -196,14 +193,8 @@ int run_rerun(const Command& command, Console& console) {
   return kDone;
 }
 
-int run_version(const Command& command, Console& console) {
-  console.out << "atq " << ATQ_VERSION << "\n";
-  const ApiClient client(command.data);
-  const auto director = client.version();
-  console.out << "atq-director "
-              << (director ? *director + " (" + client.socket() + ")"
-                           : "none listens on " + client.socket())
-              << "\n";
+int run_version(ApiClient& client, const Command&, Console& console) {
+  console.out << "atq " << ATQ_VERSION << "\n" << client.server() << "\n";
   return kDone;
 }
 

@@ -207,7 +207,10 @@ int run_run(const Command& command, Console& console, const RunSessionFactory& m
   loop.run();
   if (!outcome) {
     console.err << "atq: " << outcome.error().message << "\n";
-    return error_code;
+    const ErrorKind kind = outcome.error().kind;
+    return kind == ErrorKind::Canceled  ? api::exit_code(api::Verdict::Aborted)
+           : kind == ErrorKind::Invalid ? kInvalid
+                                        : error_code;
   }
   print_result(*outcome, command, console);
   return api::exit_code(outcome->test.status.verdict);

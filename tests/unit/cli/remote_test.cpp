@@ -131,8 +131,10 @@ TEST(NoDirector, IsSaidWithAdvice) {
   const std::string data = (folder / "none").string();
   const Outcome outcome = test::atq({"get", "--data", data});
   EXPECT_EQ(outcome.code, 1);
-  EXPECT_EQ(outcome.err, "atq: no director listens on " + data +
-                             "/atq.sock: start one with atq-director …, or give --data\n");
+  EXPECT_EQ(
+      outcome.err,
+      "atq: no director listens on " + data +
+          "/atq.sock: start one with atq-director …, give --data, or --context for a cluster\n");
   EXPECT_EQ(test::atq({"version", "--data", data}).code, 0);
 }
 

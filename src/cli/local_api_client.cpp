@@ -1,9 +1,8 @@
-#include "src/cli/api_client.hpp"
+#include "src/cli/local_api_client.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <nlohmann/json.hpp>
 
+#include "src/cli/block_on.hpp"
 #include "src/net/client.hpp"
 
 namespace atq::cli {
@@ -16,16 +15,9 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds kForEver = 24h * 365;
 
 template <class T>
-Result<T> block_on(net::Task<Result<T>> task) {
+Result<T> wait_for(net::Task<Result<T>> task) {
   boost::asio::io_context loop;
-  Result<T> out = fail(ErrorKind::Internal, "the call has not ended");
-  boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr thrown, Result<T> result) {
-    if (!thrown) {
-      out = std::move(result);
-    }
-  });
-  loop.run();
-  return out;
+  return block_on(loop, std::move(task));
 }
 
 ErrorKind kind_of(const std::string& reason, int status) {
@@ -119,21 +111,23 @@ Result<Json> parse(const Result<std::string>& body, const char* member) {
 
 }  // namespace
 
-ApiClient::ApiClient(std::string data) : data_(std::move(data)) {}
+LocalApiClient::LocalApiClient(std::string data) : data_(std::move(data)) {}
 
-std::string ApiClient::socket() const {
+std::string LocalApiClient::socket() const {
   return (std::filesystem::path(data_) / "atq.sock").string();
 }
 
-std::unexpected<Error> ApiClient::no_director() const {
-  return fail(ErrorKind::Unavailable, "no director listens on " + socket() +
-                                          ": start one with atq-director …, or give --data");
+std::unexpected<Error> LocalApiClient::no_director() const {
+  return fail(ErrorKind::Unavailable,
+              "no director listens on " + socket() +
+                  ": start one with atq-director …, give --data, or --context "
+                  "for a cluster");
 }
 
-Result<std::string> ApiClient::ask(const std::string& method, const std::string& target,
-                                   const std::string& body) const {
+Result<std::string> LocalApiClient::ask(const std::string& method, const std::string& target,
+                                        const std::string& body) const {
   net::Request request{.method = method, .target = target, .headers = {}, .body = body};
-  auto answer = block_on(net::fetch({.socket = socket()}, std::move(request)));
+  auto answer = wait_for(net::fetch({.socket = socket()}, std::move(request)));
   if (!answer && answer.error().kind == ErrorKind::NotFound) {
     return no_director();
   }
@@ -146,12 +140,12 @@ Result<std::string> ApiClient::ask(const std::string& method, const std::string&
   return std::move(answer->body);
 }
 
-Result<void> ApiClient::stream(const std::string& target,
-                               std::function<bool(std::string_view)> sink) const {
+Result<void> LocalApiClient::stream(const std::string& target,
+                                    std::function<bool(std::string_view)> sink) const {
   net::Request request{.method = "GET", .target = target, .headers = {}, .body = {}};
   const net::ClientOptions options{.answer_timeout = kForEver, .idle_timeout = 0ms};
   const auto answer =
-      block_on(net::stream({.socket = socket()}, std::move(request), std::move(sink), options));
+      wait_for(net::stream({.socket = socket()}, std::move(request), std::move(sink), options));
   if (!answer && answer.error().kind == ErrorKind::Canceled) {
     return {};
   }
@@ -170,7 +164,7 @@ Result<void> ApiClient::stream(const std::string& target,
   return {};
 }
 
-Result<ListedItems> ApiClient::list(const std::string& ns) const {
+Result<ListedItems> LocalApiClient::list(const std::string& ns) {
   const auto json = parse(
       ask("GET", "/v1/loadtests" + (ns.empty() ? "" : "?namespace=" + net::encode_component(ns))),
       "items");
@@ -189,7 +183,7 @@ Result<ListedItems> ApiClient::list(const std::string& ns) const {
   return out;
 }
 
-Result<Item> ApiClient::get(const api::Key& key) const {
+Result<Item> LocalApiClient::get(const api::Key& key) {
   const auto json = parse(ask("GET", path_of(key)), "object");
   if (!json) {
     return std::unexpected(json.error());
@@ -197,8 +191,8 @@ Result<Item> ApiClient::get(const api::Key& key) const {
   return read_item(*json);
 }
 
-Result<std::vector<EventLine>> ApiClient::events(const api::Key& key) const {
-  const auto json = parse(ask("GET", path_of(key) + "/events"), "items");
+Result<std::vector<EventLine>> LocalApiClient::events(const api::LoadTest& test) {
+  const auto json = parse(ask("GET", path_of(api::key_of(test)) + "/events"), "items");
   if (!json) {
     return std::unexpected(json.error());
   }
@@ -213,7 +207,7 @@ Result<std::vector<EventLine>> ApiClient::events(const api::Key& key) const {
   return out;
 }
 
-Result<std::vector<SourceIssue>> ApiClient::issues() const {
+Result<std::vector<SourceIssue>> LocalApiClient::issues() {
   const auto json = parse(ask("GET", "/v1/problems"), "items");
   if (!json) {
     return std::unexpected(json.error());
@@ -225,7 +219,7 @@ Result<std::vector<SourceIssue>> ApiClient::issues() const {
   return out;
 }
 
-Result<std::string> ApiClient::stop(const api::Key& key, bool now) const {
+Result<std::string> LocalApiClient::stop(const api::Key& key, bool now) {
   const auto json = parse(
       ask("POST", path_of(key) + "/stop", now ? R"({"mode":"Now"})" : R"({"mode":"Graceful"})"),
       "request");
@@ -235,7 +229,7 @@ Result<std::string> ApiClient::stop(const api::Key& key, bool now) const {
   return text(*json, "request");
 }
 
-Result<std::string> ApiClient::rerun(const api::Key& key) const {
+Result<std::string> LocalApiClient::rerun(const api::Key& key) {
   const auto json = parse(ask("POST", path_of(key) + "/rerun"), "request");
   if (!json) {
     return std::unexpected(json.error());
@@ -243,16 +237,14 @@ Result<std::string> ApiClient::rerun(const api::Key& key) const {
   return text(*json, "request");
 }
 
-Result<std::string> ApiClient::version() const {
+std::string LocalApiClient::server() {
   const auto json = parse(ask("GET", "/version"), "version");
-  if (!json) {
-    return std::unexpected(json.error());
-  }
-  return text(*json, "version");
+  return "atq-director " +
+         (json ? text(*json, "version") + " (" + socket() + ")" : "none listens on " + socket());
 }
 
-Result<void> ApiClient::logs(const LogRequest& request,
-                             std::function<bool(std::string_view)> sink) const {
+Result<void> LocalApiClient::logs(const LogRequest& request,
+                                  std::function<bool(std::string_view)> sink) {
   std::string target = path_of(request.key) +
                        "/logs?role=" + (request.master ? "master" : "worker") +
                        "&index=" + std::to_string(request.worker);
@@ -262,8 +254,8 @@ Result<void> ApiClient::logs(const LogRequest& request,
   return stream(target, std::move(sink));
 }
 
-Result<void> ApiClient::watch(const std::string& ns, const std::string& from,
-                              std::function<bool(const WatchedChange&)> sink) const {
+Result<void> LocalApiClient::watch(const std::string& ns, const std::string& from,
+                                   std::function<bool(const WatchedChange&)> sink) {
   std::string target = "/v1/watch?resourceVersion=" + net::encode_component(from);
   target += ns.empty() ? "" : "&namespace=" + net::encode_component(ns);
   std::string pending;
