@@ -111,8 +111,8 @@ class Renders(Case):
                 done = subprocess.run([BIN / "atq-director", "--config", file], capture_output=True, text=True, timeout=60,
                                       env={**os.environ, "KUBECONFIG": f"{folder}/none", "HOME": folder})
                 said = done.stdout + done.stderr
-                self.assertNotEqual(done.returncode, 2, said)
-                self.assertIn("kubeconfig", said.lower())
+                # All of it was understood: what is missing is the cluster.
+                self.assertIn(f"kubeconfig: {folder}/none", said)
 
     def test_one_version_everywhere(self):
         version = re.search(r"^project\(atq-director VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
