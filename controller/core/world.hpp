@@ -105,6 +105,7 @@ struct ActionFailure {
 struct Capabilities {
   bool finalizers = false;  ///< deletion waits until we let go; else a vanished object is swept
   bool garbage_collection = false;  ///< the platform removes children with their owner
+  bool config_maps = false;         ///< the runtime itself reads files of ConfigMaps and Secrets
   std::string runtime_name;         ///< for messages
   bool operator==(const Capabilities&) const = default;
 };

@@ -70,7 +70,7 @@ AsyncResult<void> Executor::act(const core::BeginRun& action, const Subject& sub
     co_return fail(ErrorKind::Invalid, "spec.runtime: found " + frozen->spec.runtime +
                                            ", expected one of " + state_.runtimes.names());
   }
-  auto files = gather_files(state_.store, subject.item.key, frozen->spec);
+  auto files = gather_files(state_.store, subject.item.key, frozen->spec, runtime->capabilities());
   if (!files) {
     co_return std::unexpected(files.error());
   }

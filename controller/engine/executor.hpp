@@ -60,9 +60,11 @@ class Executor {
 };
 
 /// The files of a run for BeginRun: inline contents, and local copies of `path` from the store.
-/// Invalid: a source that neither this store nor this runtime has, a name given twice for a role.
+/// What the runtime reads itself (Capabilities::config_maps) is left to it. Invalid: a source that
+/// neither this store nor this runtime has, a name given twice for a role.
 Result<std::vector<ports::RunFile>> gather_files(ports::Store& store, const api::Key& key,
-                                                 const api::LoadTestSpec& spec);
+                                                 const api::LoadTestSpec& spec,
+                                                 const core::Capabilities& runtime);
 
 /// Why a role may not be released, as the live object stands; empty: it may.
 std::string refusal_of_release(const core::Release& action, const api::LoadTest& live);

@@ -11,7 +11,11 @@ using core::Role;
 
 class Gatherer {
  public:
-  Gatherer(ports::Store& store, const api::Key& key) : store_(store), key_(key) {}
+  Gatherer(ports::Store& store, const api::Key& key, const core::Capabilities& runtime)
+      : store_(store),
+        key_(key),
+        config_maps_(runtime.config_maps),
+        runtime_(runtime.runtime_name) {}
 
   Result<void> add(const std::vector<api::FileSource>& sources, std::optional<Role> role) {
     for (const api::FileSource& source : sources) {
@@ -34,16 +38,21 @@ class Gatherer {
     if (!source.path.empty()) {
       return add_local(source.path, role);
     }
-    const std::pair<const char*, const std::string&> foreign[] = {
-        {"configMap", source.config_map}, {"secret", source.secret}, {"databind", source.databind}};
-    for (const auto& [kind, name] : foreign) {
-      if (!name.empty()) {
-        return fail(ErrorKind::Invalid, std::string("files: found ") + kind + " " + name +
-                                            ", but the store " + store_.name() +
-                                            " has none; use inline or path");
-      }
+    if (!config_maps_ && !source.config_map.empty()) {
+      return foreign("configMap", source.config_map, "runtime " + runtime_);
+    }
+    if (!config_maps_ && !source.secret.empty()) {
+      return foreign("secret", source.secret, "runtime " + runtime_);
+    }
+    if (!source.databind.empty()) {
+      return foreign("databind", source.databind, "store " + store_.name());
     }
     return {};
+  }
+
+  static Result<void> foreign(const char* kind, const std::string& name, const std::string& who) {
+    return fail(ErrorKind::Invalid, std::string("files: found ") + kind + " " + name +
+                                        ", but the " + who + " has none; use inline or path");
   }
 
   Result<void> add_local(const std::string& path, std::optional<Role> role) {
@@ -73,6 +82,8 @@ class Gatherer {
 
   ports::Store& store_;
   const api::Key& key_;
+  const bool config_maps_;
+  const std::string runtime_;
   std::vector<ports::RunFile> files_;
   std::set<std::pair<Role, std::string>> names_;
 };
@@ -80,8 +91,9 @@ class Gatherer {
 }  // namespace
 
 Result<std::vector<ports::RunFile>> gather_files(ports::Store& store, const api::Key& key,
-                                                 const api::LoadTestSpec& spec) {
-  Gatherer gatherer(store, key);
+                                                 const api::LoadTestSpec& spec,
+                                                 const core::Capabilities& runtime) {
+  Gatherer gatherer(store, key, runtime);
   if (auto added = gatherer.add(spec.files, std::nullopt); !added) {
     return std::unexpected(added.error());
   }

@@ -326,6 +326,7 @@ std::string KubernetesRuntime::name() const { return impl_->options_.name; }
 core::Capabilities KubernetesRuntime::capabilities() const {
   return {.finalizers = false,
           .garbage_collection = impl_->options_.loadtests_own,
+          .config_maps = true,
           .runtime_name = name()};
 }
 AsyncResult<void> KubernetesRuntime::start() { return impl_->start(); }

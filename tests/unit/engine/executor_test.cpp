@@ -12,8 +12,10 @@ namespace {
 
 class RunFiles : public ::testing::Test {
  protected:
-  Result<std::vector<ports::RunFile>> gather(const api::LoadTestSpec& spec) {
-    return gather_files(store_, {"default", "a"}, spec);
+  Result<std::vector<ports::RunFile>> gather(const api::LoadTestSpec& spec,
+                                             bool config_maps = false) {
+    return gather_files(store_, {"default", "a"}, spec,
+                        {.config_maps = config_maps, .runtime_name = "here"});
   }
   boost::asio::io_context io_;
   fakes::VirtualClock clock_{io_};
@@ -53,6 +55,7 @@ TEST_F(RunFiles, WhatIsMissingOrDoubleOrForeignIsSaid) {
     api::LoadTestSpec foreign;
     foreign.files.push_back(source);
     EXPECT_EQ(gather(foreign).error().kind, ErrorKind::Invalid);
+    EXPECT_EQ(gather(foreign, true).has_value(), source.databind.empty());
   }
 }
 
