@@ -55,7 +55,9 @@ End of_container(const PodView& pod) {
   End end;
   const ContainerView& main = pod.main;
   end.message = main.message;
-  if (const auto record = agent::decode_exit_record(main.message)) {
+  // The agent exits as its record says; another text is none of its own (a starter's report).
+  const auto record = agent::decode_exit_record(main.message);
+  if (record && record->code == main.exit_code) {
     take_record(*record, end);
     if (record->at_us == 0) end.exit.at = end_time(pod);
     return end;
