@@ -128,6 +128,8 @@ Task<Result<net::Answer>> HttpTransport::exchange(Call call, net::BodySink sink)
       if (!fresh) co_return std::unexpected(fresh.error());
       if (*fresh != *current) continue;
     }
+    // Waiting may not help: only the caller knows how to ask for less.
+    if (answer->status == 504 && is_version_too_large(answer_error(*answer))) co_return answer;
     const auto wait = wait_before_retry(*answer, attempts);
     if (!wait || now() + *wait >= deadline) co_return answer;
     co_await sleep(call, *wait);

@@ -17,7 +17,7 @@ constexpr Duration kFirstWait = 800ms, kLongestWait = 30s, kHealthyAfter = 2min;
 constexpr Duration kLongestAskedWait = 5min;
 constexpr Duration kVeryShort = 1s;
 constexpr int kStreamTries = 3;  // of a streaming list, before pages are tried
-constexpr int kWatchTries = 8;   // of a watch from one version, before a new list
+constexpr int kWatchTries = 8;   // from one version: of a watch, then of a list no older than it
 
 double unit(double random) { return std::isfinite(random) ? std::clamp(random, 0.0, 1.0) : 0.0; }
 
@@ -86,7 +86,7 @@ ListStep WatchMachine::list_step() const {
 }
 
 bool WatchMachine::on_page(std::string version, std::string token) {
-  if (phase_ != Phase::List || !decided_) {
+  if (phase_ != Phase::List || !decided_ || fatal_) {
     return false;
   }
   if (token_.empty()) {
@@ -127,8 +127,9 @@ void WatchMachine::on_list_error(const Error& error) {
       return;
     }
   }
+  // A server that was set back to an earlier state may never reach the version that was seen.
+  newest_ = newest_ || ++failures_ >= kWatchTries;
   wait_for(error.retry_after);
-  // The next try may stream again, unless pages were chosen as streaming does not work.
 }
 
 EventEffect WatchMachine::on_event(const EventHead& head) {

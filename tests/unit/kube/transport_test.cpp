@@ -11,6 +11,7 @@
 
 #include "src/kube/connection.hpp"
 #include "src/kube/retry.hpp"
+#include "src/kube/status.hpp"
 #include "src/kube/token_bucket.hpp"
 #include "tests/unit/net/scripted_server.hpp"
 
@@ -154,6 +155,17 @@ TEST_F(Transport, SendsAgainWhereTheServerSaysSo) {
   EXPECT_EQ(played->seen().size(), 3U);
   ASSERT_EQ(reported.size(), 3U);
   EXPECT_EQ(reported[0].code, 429);
+}
+
+TEST_F(Transport, AVersionThatIsTooLargeIsTheCallersToSolve) {
+  serve({answer("504 Gateway Timeout", "Retry-After: 1\r\n",
+                R"({"kind":"Status","code":504,"reason":"Timeout",)"
+                R"("message":"Too large resource version: 9, current: 3"})")});
+  ASSERT_TRUE(connect());
+  const auto result = call();
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(is_version_too_large(result.error())) << result.error().message;
+  EXPECT_EQ(played->seen().size(), 1U);
 }
 
 TEST_F(Transport, DoesNotSendAgainOtherwise) {

@@ -95,6 +95,17 @@ TEST_F(WatchMachineTest, a_list_that_is_gone_or_too_new_is_asked_again_at_once_t
   }
 }
 
+TEST_F(WatchMachineTest, a_version_that_the_server_never_reaches_is_given_up) {
+  sync("7");
+  next_watch();
+  machine.on_stream_end(fail(ErrorKind::Invalid, "what"), 5s);
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(next_list().version, "7");
+    machine.on_list_error({ErrorKind::Timeout, "no answer in time", std::nullopt});
+  }
+  EXPECT_EQ(next_list().version, "");
+}
+
 // A1.2
 TEST_F(WatchMachineTest, gone_as_an_event_is_as_gone_as_an_answer) {
   sync("7");
