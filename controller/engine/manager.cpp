@@ -10,11 +10,12 @@ namespace atq::engine {
 Manager::Manager(const Parts& parts, const ManagerOptions& options)
     : parts_(parts),
       options_(options),
+      tee_(events_, parts.events),
       controller_({.io = parts.io,
                    .clock = parts.clock,
                    .store = parts.store,
                    .runtimes = parts.runtimes,
-                   .events = events_,
+                   .events = tee_,
                    .metrics = parts.metrics,
                    .may_write = [this] { return parts_.lock.still_held(); }},
                   options.controller),
@@ -50,7 +51,7 @@ AsyncResult<void> Manager::run() {
     parts_.metrics.set_leader(false);
     parts_.store.stop();
     co_return fail(ErrorKind::Canceled,
-                   "leadership is lost; it is held by " + parts_.lock.holder());
+                   "leadership is lost; last seen with " + parts_.lock.holder());
   }
   auto stopping = shut_down();
   co_await std::move(stopping);
@@ -90,6 +91,9 @@ AsyncResult<void> Manager::start() {
   parts_.metrics.set_leader(true);
   log(LogLevel::Info, "leading", {{"holder", parts_.lock.holder()}});
   tasks_.spawn(watch_lock());
+  if (parts_.events != nullptr) {
+    tasks_.spawn(parts_.events->run());
+  }
   for (ports::Runtime* runtime : parts_.runtimes) {
     runtime->on_change([this](const std::string& uid) { controller_.hint(uid); });
     auto task = with_deadline<void>(tasks_, parts_.clock, options_.start_limit,
@@ -193,6 +197,9 @@ Task<void> Manager::shut_down() {
     if (!ended) {
       log(LogLevel::Warn, "runtime not stopped in time: " + ended.error().message);
     }
+  }
+  if (parts_.events != nullptr) {
+    parts_.events->stop();
   }
   // The lock goes last: who takes it over must meet no write of ours.
   auto joining =

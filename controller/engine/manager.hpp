@@ -9,6 +9,7 @@
 #include "controller/engine/controller.hpp"
 #include "controller/engine/director_operations.hpp"
 #include "controller/engine/event_log.hpp"
+#include "controller/engine/event_tee.hpp"
 #include "controller/ports/leader_lock.hpp"
 
 namespace atq::engine {
@@ -30,6 +31,7 @@ class Manager {
     std::vector<ports::Runtime*> runtimes;
     ports::LeaderLock& lock;
     Metrics& metrics;
+    ports::EventSink* events = nullptr;  ///< the store's own, beside the log of this process
   };
   Manager(const Parts& parts, const ManagerOptions& options);
   ~Manager();
@@ -61,6 +63,7 @@ class Manager {
   Parts parts_;
   ManagerOptions options_;
   EventLog events_;
+  EventTee tee_;
   Controller controller_;
   DirectorOperations operations_;
   TaskGroup tasks_;

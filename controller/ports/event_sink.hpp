@@ -6,6 +6,7 @@
 
 #include "controller/api/types.hpp"
 #include "controller/core/plan.hpp"
+#include "controller/ports/task.hpp"
 
 namespace atq::ports {
 
@@ -16,6 +17,9 @@ class EventSink {
   /// it.
   virtual void emit(const std::string& regarding, const std::string& uid, const core::Event& event,
                     TimePoint at) = 0;
+  /// Delivers what was emitted, until stop(); a sink that delivers at once has nothing to run.
+  virtual Task<void> run() { co_return; }
+  virtual void stop() {}
 };
 
 }  // namespace atq::ports

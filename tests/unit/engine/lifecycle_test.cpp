@@ -316,6 +316,54 @@ TEST(Leadership, ThawedLeaderStopsInTheMiddleOfAPass) {
   EXPECT_FALSE(rig.runtime.find(run)->master.has_value());
 }
 
+/// A sink that has something to run, as the store's own may have.
+class RunningSink final : public ports::EventSink {
+ public:
+  explicit RunningSink(boost::asio::io_context& io) : changed_(io) {}
+  void emit(const std::string& regarding, const std::string&, const core::Event& event,
+            TimePoint) override {
+    told.push_back(regarding + " " + event.reason);
+  }
+  Task<void> run() override {
+    runs = true;
+    while (!stopped_) {
+      co_await changed_.wait();
+    }
+    runs = false;
+  }
+  void stop() override {
+    stopped_ = true;
+    changed_.notify_all();
+  }
+  std::vector<std::string> told;
+  bool runs = false;
+
+ private:
+  AsyncEvent changed_;
+  bool stopped_ = false;
+};
+
+TEST(Events, AreToldToTheStoresSinkTooWhileItLeads) {
+  Rig rig;
+  rig.crash();
+  rig.lock = std::make_unique<fakes::FakeLock>(rig.io);
+  RunningSink sink(rig.io);
+  Manager manager({rig.io, rig.clock, rig.store, {&rig.runtime}, *rig.lock, *rig.metrics, &sink},
+                  {});
+  bool ended = false;
+  boost::asio::co_spawn(rig.io, manager.run(),
+                        [&](std::exception_ptr, Result<void>) { ended = true; });
+  rig.clock.settle();
+  EXPECT_TRUE(sink.runs);
+  const std::string uid = rig.put(Rig::make_test("a"));
+  EXPECT_NE(std::ranges::find(sink.told, "default/a RunStarted"), sink.told.end());
+  EXPECT_EQ(manager.operations().events(uid).size(), sink.told.size());
+  manager.stop();
+  rig.clock.advance(seconds(60));
+  EXPECT_TRUE(ended);
+  EXPECT_FALSE(sink.runs);
+}
+
 TEST(Stopping, BeforeLeadershipEndsTheWait) {
   Rig rig;
   rig.crash();
