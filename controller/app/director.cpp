@@ -110,6 +110,7 @@ Result<std::unique_ptr<Director>> Director::make(boost::asio::io_context& loop,
   if (!store) return std::unexpected(store.error());
   auto lock = given ? make_local_lock(wiring) : make_lock(wiring);
   if (!lock) return std::unexpected(lock.error());
+  base.kube->write_only_while([held = lock->get()] { return held->still_held(); });
   std::vector<std::unique_ptr<ports::Runtime>> runtimes;
   for (const auto& each : config.runtimes) {
     auto runtime = make_runtime(wiring, each);

@@ -32,13 +32,15 @@ KubeParts::KubeParts(boost::asio::io_context& loop, KubernetesConfig config,
 
 KubeParts::~KubeParts() = default;
 
-Result<kube::Client*> KubeParts::get(std::optional<kube::Connection>& into, const char* agent,
-                                     int limit) {
+Result<kube::Client*> KubeParts::get(std::optional<kube::Connection>& into, const char* suffix,
+                                     int limit, std::function<bool()> may_write) {
   if (!into) {
     kube::ConnectionOptions options;
     options.kubeconfig = config_.kubeconfig;
     options.context = config_.context;
-    options.user_agent = agent;
+    // An audit log is to tell directors apart.
+    options.user_agent = "atq-director/" ATQ_VERSION " (" + identity_ + ")" + suffix;
+    options.may_write = std::move(may_write);
     options.queries_per_second = limit;
     options.warn = warn_;
     auto connection = kube::connect(loop_, options);
@@ -49,12 +51,11 @@ Result<kube::Client*> KubeParts::get(std::optional<kube::Connection>& into, cons
 }
 
 Result<kube::Client*> KubeParts::shared() {
-  return get(shared_, "atq-director/" ATQ_VERSION, config_.queries_per_second);
+  return get(shared_, "", config_.queries_per_second,
+             [this] { return !may_write_ || may_write_(); });
 }
 
-Result<kube::Client*> KubeParts::for_lease() {
-  return get(lease_, "atq-director/" ATQ_VERSION " leader-election", 0);
-}
+Result<kube::Client*> KubeParts::for_lease() { return get(lease_, " leader-election", 0, nullptr); }
 
 std::string KubeParts::lease_namespace() const {
   if (!config_.lease_namespace.empty()) return config_.lease_namespace;

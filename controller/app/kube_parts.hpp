@@ -25,6 +25,9 @@ class KubeParts {
   /// Errors name the file, context or account that is missing or wrong.
   Result<kube::Client*> shared();
   Result<kube::Client*> for_lease();
+  /// From now on shared() sends no write unless `holds()`: asked at the last moment, as the process
+  /// may have been frozen since a write was decided on.
+  void write_only_while(std::function<bool()> holds) { may_write_ = std::move(holds); }
   /// As configured, else the pod's, else the connection's. After shared() or for_lease().
   std::string lease_namespace() const;
   /// "HOST_UUID", the host being the pod where there is one; another for each process.
@@ -35,12 +38,14 @@ class KubeParts {
   void stop();
 
  private:
-  Result<kube::Client*> get(std::optional<kube::Connection>& into, const char* agent, int limit);
+  Result<kube::Client*> get(std::optional<kube::Connection>& into, const char* suffix, int limit,
+                            std::function<bool()> may_write);
 
   boost::asio::io_context& loop_;
   KubernetesConfig config_;
   std::function<void(const std::string&)> warn_;
   std::string identity_;
+  std::function<bool()> may_write_;
   std::optional<kube::Connection> shared_, lease_;
 };
 

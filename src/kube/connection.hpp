@@ -28,6 +28,9 @@ struct ConnectionOptions {
   std::string kubeconfig;  ///< path or colon list; "" = $KUBECONFIG, in-cluster, ~/.kube/config
   std::string context;     ///< "" = the current one
   std::string user_agent = "atq-director";
+  /// Asked right before each write is sent, also again: false sends nothing and gives Canceled. A
+  /// process that was frozen meanwhile must not go on with what it had begun. Empty: always.
+  std::function<bool()> may_write;
   int queries_per_second = 0;  ///< 0: no limit of ours (the server's Priority and Fairness rules)
   int burst = 100;
   std::function<void(const std::string&)> warn;  ///< what somebody should know, without secrets

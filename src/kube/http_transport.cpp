@@ -152,12 +152,14 @@ Task<Result<net::Answer>> HttpTransport::send(const Call& call, const net::BodyS
   const auto client = sink ? streams_ : calls_;
   const uint64_t identity = credentials.identity;
   const auto left = until(deadline);
+  const bool reads = call.method == "GET" || call.method == "HEAD";
   const net::ClientOptions options{.connect_timeout = std::min(left, milliseconds(10'000)),
                                    .answer_timeout = left,
                                    .idle_timeout = sink ? call.idle_timeout : left,
                                    .total_timeout = sink ? milliseconds(0) : left,
                                    .max_body_bytes = kMaxObjectBytes,
-                                   .canceler = call.canceler};
+                                   .canceler = call.canceler,
+                                   .may_send = reads ? nullptr : options_.may_write};
   const Steady begun = now();
   bool headed = false;
   net::BodySink counted = [&](std::string_view piece) {

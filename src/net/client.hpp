@@ -38,6 +38,9 @@ struct ClientOptions {
   std::chrono::milliseconds total_timeout{0};
   size_t max_body_bytes = 64 << 20;    ///< of what is not given to a sink
   std::shared_ptr<Canceler> canceler;  ///< ends this request alone
+  /// Asked right before the request goes out, on a new connection or again: false sends nothing and
+  /// gives Canceled. Empty: always.
+  std::function<bool()> may_send;
 };
 
 /// What a server answers; a status of 400 and more is no Error here.

@@ -121,6 +121,12 @@ Task<Result<Answer>> HttpClient::Impl::run(std::shared_ptr<Impl> /*self*/, Reque
         co_return fail_with(name, opened.error());
       }
     }
+    if (limits.may_send && !limits.may_send()) {
+      if (pooled) {
+        keep(connection.get(), opened_in);
+      }
+      co_return fail(ErrorKind::Canceled, name + ": not sent, as it may not be any more");
+    }
     Exchange exchange(*connection, sink, limits, until);
     auto answer = co_await exchange.run(*bytes, request.method == "HEAD");
     if (answer && pooled && exchange.reusable()) {

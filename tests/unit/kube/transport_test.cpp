@@ -203,6 +203,23 @@ TEST_F(Transport, NeverRepeatsAPostWhoseConnectionBroke) {
   EXPECT_EQ(reported.back().code, 0);
 }
 
+TEST_F(Transport, SendsNoWriteThatMayNotBe) {
+  serve({kYes, answer("429 Too Many Requests", "Retry-After: 0\r\n", ""), kYes});
+  int asked = 0;
+  options.may_write = [&asked] { return ++asked == 1; };
+  ASSERT_TRUE(connect());
+  ASSERT_TRUE(call());
+  EXPECT_EQ(asked, 0) << "a read is let through";
+  for (int i = 0; i < 2; ++i) {  // refused when it would be sent again, then at once
+    const auto result = call({.method = "PATCH", .target = "/x", .body = "{}"});
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::Canceled);
+  }
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(played->seen().size(), 2U);
+  EXPECT_TRUE(call());
+}
+
 TEST_F(Transport, SaysUnavailableWhereNobodyListens) {
   serve({kYes});
   server.reset();

@@ -109,6 +109,19 @@ TEST_P(HttpClientTest, RepeatsOnceWhatMayBeRepeated) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+TEST_P(HttpClientTest, DoesNotRepeatWhatMayNotBeSentAnyMore) {
+  const Script close = [](Peer&) {};
+  ScriptedServer server(dies_on_the_second(close, always(std::string(kOk))), tls());
+  ClientUnderTest client(server, GetParam());
+  ASSERT_TRUE(client.fetch());
+  int asked = 0;
+  const ClientOptions options{.may_send = [&asked] { return ++asked == 1; }};
+  expect_error(client.fetch({.method = "PATCH", .target = "/"}, options), ErrorKind::Canceled);
+  EXPECT_EQ(asked, 2);
+  EXPECT_TRUE(client.fetch()) << "what was opened for it is of use";
+  EXPECT_EQ(server.connections(), 2);
+}
+
 TEST_P(HttpClientTest, DoesNotRepeatWhatHasBegunToBeAnswered) {
   const Script half = [](Peer& peer) { peer.send("HTTP/1.1 200 O"); };
   ScriptedServer server(dies_on_the_second(half, always(std::string(kOk))), tls());
