@@ -17,8 +17,8 @@ class RealDirector final : public Director {
   /// What the rest is made of; it must outlive it.
   struct Base {
     std::unique_ptr<engine::AsioClock> clock;
-    std::unique_ptr<KubeParts> kube;
     std::unique_ptr<engine::Metrics> metrics;
+    std::unique_ptr<KubeParts> kube;  // which counts its requests
   };
   struct Parts {
     std::unique_ptr<ports::Store> store;
@@ -96,7 +96,10 @@ Result<std::unique_ptr<Director>> Director::make(boost::asio::io_context& loop,
   const auto warn = [](const std::string& message) {
     engine::log(engine::LogLevel::Warn, message);
   };
-  base.kube = std::make_unique<KubeParts>(loop, config.kubernetes, warn);
+  const auto count = [metrics = base.metrics.get()](const kube::RequestMade& made) {
+    metrics->api_requested(made.code, made.method, made.host);
+  };
+  base.kube = std::make_unique<KubeParts>(loop, config.kubernetes, warn, count);
   const Wiring wiring{.loop = loop,
                       .clock = *base.clock,
                       .config = config,

@@ -27,8 +27,13 @@ std::string make_identity() {
 }  // namespace
 
 KubeParts::KubeParts(boost::asio::io_context& loop, KubernetesConfig config,
-                     std::function<void(const std::string&)> warn)
-    : loop_(loop), config_(std::move(config)), warn_(std::move(warn)), identity_(make_identity()) {}
+                     std::function<void(const std::string&)> warn,
+                     std::function<void(const kube::RequestMade&)> on_request)
+    : loop_(loop),
+      config_(std::move(config)),
+      warn_(std::move(warn)),
+      on_request_(std::move(on_request)),
+      identity_(make_identity()) {}
 
 KubeParts::~KubeParts() = default;
 
@@ -43,6 +48,7 @@ Result<kube::Client*> KubeParts::get(std::optional<kube::Connection>& into, cons
     options.may_write = std::move(may_write);
     options.queries_per_second = limit;
     options.warn = warn_;
+    options.on_request = on_request_;
     auto connection = kube::connect(loop_, options);
     if (!connection) return std::unexpected(connection.error());
     into = std::move(*connection);

@@ -18,7 +18,8 @@ namespace atq::app {
 class KubeParts {
  public:
   KubeParts(boost::asio::io_context& loop, KubernetesConfig config,
-            std::function<void(const std::string&)> warn);
+            std::function<void(const std::string&)> warn,
+            std::function<void(const kube::RequestMade&)> on_request);
   /// Whatever uses a client must have ended.
   ~KubeParts();
 
@@ -44,6 +45,7 @@ class KubeParts {
   boost::asio::io_context& loop_;
   KubernetesConfig config_;
   std::function<void(const std::string&)> warn_;
+  std::function<void(const kube::RequestMade&)> on_request_;
   std::string identity_;
   std::function<bool()> may_write_;
   std::optional<kube::Connection> shared_, lease_;

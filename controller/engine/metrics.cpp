@@ -125,6 +125,10 @@ struct Metrics::Impl {
                                "Total number of renewals of the lease that had to read it first",
                                {{"name", "atq-director"}});
 
+  Family<Counter>& api_requests =
+      counters(registry, "rest_client_requests_total",
+               "Number of HTTP requests, partitioned by status code, method, and host.");
+
   // our own
   Family<Counter>& runs_finished =
       counters(registry, "loadtest_runs_finished_total", "Runs finished, by verdict");
@@ -216,6 +220,14 @@ void Metrics::write_conflicted() { impl_->conflicts.Increment(); }
 void Metrics::listed() { impl_->relists.Increment(); }
 
 void Metrics::orphan_removed() { impl_->orphans.Increment(); }
+
+void Metrics::api_requested(int code, const std::string& method, const std::string& host) {
+  impl_->api_requests
+      .Add({{"code", code > 0 ? std::to_string(code) : "<error>"},
+            {"method", method},
+            {"host", host}})
+      .Increment();
+}
 
 void Metrics::on_scrape(std::function<Gauges()> probe) { impl_->probe = std::move(probe); }
 

@@ -41,6 +41,8 @@ class Metrics final : public QueueObserver {
   void write_conflicted();
   void listed();  ///< the store told the whole truth
   void orphan_removed();
+  /// A request to the API server; `code` 0: there was no answer.
+  void api_requested(int code, const std::string& method, const std::string& host);
 
   /// Values that are read when somebody asks, not kept up to date at idle.
   struct Gauges {

@@ -52,6 +52,7 @@ std::string shape_of(const std::string& text) {
 /// All that can be counted, once.
 void use_all(Metrics& metrics) {
   metrics.action_done("EnsureWorkers", false);
+  metrics.api_requested(0, "POST", "10.0.0.1:6443");
   metrics.on_scrape([] {
     Metrics::Gauges gauges;
     gauges.cache_objects = 3;
@@ -83,6 +84,7 @@ TEST(Metrics, CountWhatHappens) {
         R"(controller_runtime_reconcile_total{controller="loadtest",result="requeue_after"} 0)",
         R"(controller_runtime_reconcile_errors_total{controller="loadtest"} 1)",
         R"(workqueue_adds_total{controller="loadtest",name="loadtest"} 1)",
+        R"(rest_client_requests_total{code="<error>",host="10.0.0.1:6443",method="POST"} 1)",
         R"(workqueue_depth{controller="loadtest",name="loadtest",priority="-100"} 7)",
         R"(leader_election_master_status{name="atq-director"} 1)",
         R"(loadtest_runs_finished_total{verdict="Passed"} 1)",
