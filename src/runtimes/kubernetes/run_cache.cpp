@@ -63,7 +63,7 @@ RunCache::Changed RunCache::place(Kind kind, std::optional<View> view, bool own)
            .part = view->part,
            .version = view->version,
            .unconfirmed = own};
-  const RunKey key = place.run;
+  RunKey key = place.run;
   const std::string uid = view->loadtest_uid;
   const int64_t number = view->run;
   by_uid_[uid].insert(key);
