@@ -1,21 +1,10 @@
 // The conformance suite with real pods.
 
 #include "tests/conformance/runtime_suite.hpp"
-#include "tests/integration/kube/lab_driver.hpp"
+#include "tests/integration/kube/lab_environment.hpp"
 
 namespace atq::kubernetes {
 namespace {
-
-class LabEnvironment : public ::testing::Environment {
- public:
-  void SetUp() override {
-    if (!Lab::is_up()) GTEST_SKIP() << "no lab: eval \"$(hack/lab kubernetes env)\"";
-    Lab().create_namespace();
-  }
-  void TearDown() override {
-    if (Lab::is_up()) Lab().delete_namespace();
-  }
-};
 
 [[maybe_unused]] const auto* const kEnvironment =
     ::testing::AddGlobalTestEnvironment(new LabEnvironment);

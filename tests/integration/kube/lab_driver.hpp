@@ -48,6 +48,30 @@ class Lab {
   void delete_namespace() {
     (void)conformance::run(loop_, kube::delete_object(*connection_, kNamespaces, "", ns()));
   }
+  /// POST below the namespace; throws where it is refused.
+  void create(const kube::Resource& resource, nlohmann::json object) {
+    object["apiVersion"] = kube::api_version(resource);
+    object["kind"] = resource.kind;
+    const auto made =
+        conformance::run(loop_, kube::create_object(*connection_, resource, ns(), object));
+    if (!made) throw std::runtime_error(made.error().message);
+  }
+  void erase(const kube::Resource& resource, const std::string& name) {
+    const auto gone = conformance::run(
+        loop_, kube::delete_object(*connection_, resource, ns(), name, {.grace_seconds = 1}));
+    EXPECT_TRUE(gone) << gone.error().message;
+  }
+  std::vector<std::string> names(const kube::Resource& resource) {
+    const auto text =
+        conformance::run(loop_, connection_->call({.target = kube::path_of(resource, ns())}));
+    std::vector<std::string> out;
+    if (!text) throw std::runtime_error(text.error().message);
+    const auto list = nlohmann::json::parse(*text);
+    for (const auto& item : list["items"]) {
+      out.push_back(item["metadata"]["name"]);
+    }
+    return out;
+  }
   ~Lab() {
     connection_->stop();
     loop_.restart();
