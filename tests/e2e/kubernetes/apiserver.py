@@ -82,6 +82,7 @@ class ApiServer:
     TOKEN = "admin-of-a-test"
 
     def __enter__(self):
+        self.commands, self.processes = {}, {}
         with contextlib.ExitStack() as stack:
             self.path = pathlib.Path(tempfile.mkdtemp(prefix="atq-apiserver-"))
             stack.callback(shutil.rmtree, self.path, ignore_errors=True)
@@ -109,7 +110,7 @@ class ApiServer:
                    f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
                    "--service-cluster-ip-range=10.96.0.0/16", "--endpoint-reconciler-type=none",
                    "--enable-admission-plugins=OwnerReferencesPermissionEnforcement")
-        self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=ssl._create_unverified_context())
+        self.connection = self.connect()
         self.kubeconfig = self.path / "kubeconfig"
         self.kubeconfig.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
@@ -118,12 +119,29 @@ class ApiServer:
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}]}))
         wait_for("the API server is ready", self.is_ready, 90, 0.1)
 
+    def connect(self):
+        """A connection of one's own for call(); another thread needs one."""
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=ssl._create_unverified_context())
+
     def spawn(self, stack, program, *args):
-        log = open(self.path / (pathlib.Path(program).name + ".log"), "wb")
-        process = subprocess.Popen([program, *map(str, args)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        stack.callback(log.close)
-        stack.callback(process.wait)
-        stack.callback(process.send_signal, signal.SIGKILL)
+        """Ends with the stack; `processes` has it by its name."""
+        name = pathlib.Path(program).name
+        self.commands[name] = [program, *map(str, args)]
+        self.launch(name)
+        stack.callback(self.end, name)
+
+    def launch(self, name):
+        with open(self.path / f"{name}.log", "ab") as log:
+            self.processes[name] = subprocess.Popen(self.commands[name], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def end(self, name):
+        self.processes[name].send_signal(signal.SIGKILL)
+        self.processes[name].wait()
+
+    def restart(self, name):
+        """Killed and started again; the caller waits until it is_ready()."""
+        self.end(name)
+        self.launch(name)
 
     def is_ready(self):
         try:
@@ -133,8 +151,9 @@ class ApiServer:
             self.connection.close()
             return False
 
-    def call(self, method, path, body=None, content="application/json", user=None, **query):
-        """`user`: impersonated."""
+    def call(self, method, path, body=None, content="application/json", user=None, over=None, **query):
+        """`user`: impersonated; `over`: a connection from connect()."""
+        connection = over or self.connection
         if query:
             path += "?" + urllib.parse.urlencode(query)
         if body is not None and not isinstance(body, (str, bytes)):
@@ -143,8 +162,8 @@ class ApiServer:
             body = body.encode()
         headers = {"Authorization": f"Bearer {self.TOKEN}", "Content-Type": content, "Accept": "application/json",
                    **({"Impersonate-User": user} if user else {})}
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
         text = answer.read().decode()
         return Answer(answer.status, text, answer.headers.get_all("Warning") or [])
 
