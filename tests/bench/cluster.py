@@ -13,6 +13,8 @@ import threading
 import time
 import urllib.parse
 
+from tests.e2e.harness import wait_for
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANAGED = "app.kubernetes.io/managed-by=atq-director"
 
@@ -91,8 +93,13 @@ class Api:
 
     @contextlib.contextmanager
     def namespace(self, name):
+        """A new one, even where a call before has not quite deleted its own; pods can be made when it is given."""
+        name = f"{name}-{os.getpid()}"
         self.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         try:
+            wait_for("the service account", lambda: any(
+                item["metadata"]["name"] == "default"
+                for item in self.call("GET", f"/api/v1/namespaces/{name}/serviceaccounts")["items"]))
             yield name
         finally:
             self.call("DELETE", f"/api/v1/namespaces/{name}")

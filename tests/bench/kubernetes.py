@@ -103,7 +103,9 @@ class Seen:
         self.at, self.lock, self.changed = {}, threading.Lock(), threading.Condition()
         selector = "labelSelector=" + cluster.MANAGED.replace("=", "%3D").replace("/", "%2F")
         self.stops = [api.watch(f"/api/v1/namespaces/{ns}/services?{selector}", lambda _, o: self.note("service", o)),
-                      api.watch(f"/apis/batch/v1/namespaces/{ns}/jobs?{selector}", lambda _, o: self.note_job(o))]
+                      api.watch(f"/apis/batch/v1/namespaces/{ns}/jobs?{selector}", self.note_job),
+                      api.watch(f"/api/v1/namespaces/{ns}/pods?{selector}", self.note_pod)]
+        self.pods = set()
 
     def note(self, kind, item):
         now = time.perf_counter()
@@ -111,7 +113,19 @@ class Seen:
             self.at.setdefault((item["metadata"]["labels"]["atq.dev/loadtest"], kind), now)
             self.changed.notify_all()
 
-    def note_job(self, item):
+    def note_pod(self, kind, item):
+        with self.changed:
+            (self.pods.discard if kind == "DELETED" else self.pods.add)(item["metadata"]["name"])
+            self.changed.notify_all()
+
+    def wait_no_pods(self, seconds=30):
+        """What came before has gone, so that its removal is not measured with what comes next."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.pods, seconds)
+
+    def note_job(self, kind, item):
+        if kind == "DELETED":
+            return
         role = item["metadata"]["labels"]["atq.dev/role"]
         self.note(role, item)
         if role == "master" and not item["spec"].get("suspend"):
@@ -157,6 +171,7 @@ def reaction(api, count=200):
                 released = seen.wait(name, "released")
                 gate.append(1e3 * (released - passed[name]))
                 api.call("DELETE", cluster.loadtests(ns, name))
+                seen.wait_no_pods()
         finally:
             kubelet.stop()
             seen.stop()
