@@ -1,5 +1,5 @@
 // HealthCheck: every check passes against every worker that is not lost, then delaySeconds go by.
-// The master is made meanwhile, inert, so that its release is quick.
+// The master is made by then, inert, so that its release is one write.
 
 #include "controller/core/describe.hpp"
 #include "controller/core/policies.hpp"
@@ -51,12 +51,6 @@ void tell_failing(Pass& pass) {
   if (pass.blocked.empty()) pass.blocked = "the checks have not reported yet";
 }
 
-void ensure_master(Pass& pass) {
-  if (pass.masterless()) return;
-  const auto& master = pass.run->master;
-  if (!master || master->state == ReplicaState::Absent) pass.act(EnsureMaster{pass.id()});
-}
-
 bool await_checks(Pass& pass) {
   api::RunStatus& run = pass.status.run;
   if (run.checks_passed_at) return true;
@@ -71,6 +65,12 @@ bool await_checks(Pass& pass) {
 }
 
 }  // namespace
+
+void ensure_master(Pass& pass) {
+  if (pass.masterless()) return;
+  const auto& master = pass.run->master;
+  if (!master || master->state == ReplicaState::Absent) pass.act(EnsureMaster{pass.id()});
+}
 
 bool await_health(Pass& pass) {
   ensure_master(pass);

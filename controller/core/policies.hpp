@@ -23,6 +23,8 @@ bool is_suspended(const Pass& pass);
 bool discover(Pass& pass);
 bool await_workers(Pass& pass);
 bool await_health(Pass& pass);
+/// Makes the master inert ahead of time, so that its release is one write.
+void ensure_master(Pass& pass);
 bool release_load(Pass& pass);
 /// The load has been released by somebody although the status does not say so (its write was lost).
 bool is_released(const Pass& pass);

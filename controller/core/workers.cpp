@@ -20,6 +20,8 @@ bool await_workers(Pass& pass) {
     pass.status.run.workers_ready_at = pass.now;
     return true;
   }
+  // A worker lost from here on ends the run, so the master's list of workers stays true.
+  if (pass.frozen->spec.worker.on_failure == api::OnFailure::Fail) ensure_master(pass);
   pass.waiting = "WorkersNotReady";
   WorkerList list;
   for (const Replica& worker : pass.run->workers) {
