@@ -222,6 +222,13 @@ void WatchMachine::on_watch_end(const Result<void>& end, Duration lasted) {
     newest_ = true;
     return relist(true);
   }
+  // client-go takes a stream that broke for one that ended (watch/streamwatcher.go). One that has
+  // worked needs no wait: whoever waits sees nothing meanwhile, and a dead server gives no events.
+  if (error.kind == ErrorKind::Unavailable && !error.retry_after && lasted >= kVeryShort &&
+      stream_events_ > 0) {
+    ++restarts_;
+    return;
+  }
   if (!is_passing(error.kind) || ++failures_ >= kWatchTries) {
     relist(false);
   } else {

@@ -221,6 +221,20 @@ TEST_F(WatchMachineTest, refused_throttled_silent_and_broken_wait_and_go_on_with
   }
 }
 
+TEST_F(WatchMachineTest, a_watch_that_worked_and_broke_is_gone_on_from_without_a_wait) {
+  sync("7");
+  next_watch();
+  event("MODIFIED", "9");
+  machine.on_stream_end(fail(ErrorKind::Unavailable, "the connection broke"), 1s);
+  EXPECT_EQ(next_watch().version, "9");
+  EXPECT_EQ(waited, 0s);
+  event("MODIFIED", "10");
+  machine.on_stream_end(fail(ErrorKind::Unavailable, "the connection broke"), 999ms);
+  EXPECT_EQ(next_watch().version, "10");
+  EXPECT_GT(waited, 0s) << "very short";
+  EXPECT_EQ(machine.relists(), 0U);
+}
+
 TEST_F(WatchMachineTest, the_server_says_how_long_to_wait) {
   sync("7");
   next_watch();
