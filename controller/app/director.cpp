@@ -24,6 +24,7 @@ class RealDirector final : public Director {
     std::unique_ptr<ports::Store> store;
     std::vector<std::unique_ptr<ports::Runtime>> runtimes;
     std::unique_ptr<ports::LeaderLock> lock;
+    std::unique_ptr<ports::EventSink> events;  // may be null
   };
   RealDirector(boost::asio::io_context& loop, const Config& config, Base base, Parts made)
       : base_(std::move(base)), parts_(std::move(made)), manager_(parts(loop), options(config)) {}
@@ -43,7 +44,8 @@ class RealDirector final : public Director {
     std::vector<ports::Runtime*> runtimes;
     runtimes.reserve(parts_.runtimes.size());
     for (const auto& runtime : parts_.runtimes) runtimes.push_back(runtime.get());
-    return {loop, *base_.clock, *parts_.store, std::move(runtimes), *parts_.lock, *base_.metrics};
+    return {loop,         *base_.clock,   *parts_.store,      std::move(runtimes),
+            *parts_.lock, *base_.metrics, parts_.events.get()};
   }
   static engine::ManagerOptions options(const Config& config) {
     engine::ManagerOptions options;
@@ -114,15 +116,17 @@ Result<std::unique_ptr<Director>> Director::make(boost::asio::io_context& loop,
   auto lock = given ? make_local_lock(wiring) : make_lock(wiring);
   if (!lock) return std::unexpected(lock.error());
   base.kube->write_only_while([held = lock->get()] { return held->still_held(); });
+  auto events = given ? Result<std::unique_ptr<ports::EventSink>>(nullptr) : make_events(wiring);
+  if (!events) return std::unexpected(events.error());
   std::vector<std::unique_ptr<ports::Runtime>> runtimes;
   for (const auto& each : config.runtimes) {
     auto runtime = make_runtime(wiring, each);
     if (!runtime) return std::unexpected(runtime.error());
     runtimes.push_back(std::move(*runtime));
   }
-  return std::make_unique<RealDirector>(
-      loop, config, std::move(base),
-      RealDirector::Parts{std::move(*store), std::move(runtimes), std::move(*lock)});
+  return std::make_unique<RealDirector>(loop, config, std::move(base),
+                                        RealDirector::Parts{std::move(*store), std::move(runtimes),
+                                                            std::move(*lock), std::move(*events)});
 }
 
 }  // namespace atq::app

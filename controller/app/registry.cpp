@@ -12,6 +12,7 @@
 #include "src/runtimes/kubernetes/kubernetes_runtime.hpp"
 #include "src/runtimes/process/process_runtime.hpp"
 #include "src/stores/directory/directory_store.hpp"
+#include "src/stores/kube_crd/kube_events.hpp"
 #include "src/stores/kube_crd/kube_store.hpp"
 
 namespace atq::app {
@@ -80,12 +81,22 @@ Result<std::unique_ptr<ports::Runtime>> make_kube_runtime(const Wiring& wiring,
   return std::make_unique<kubernetes::KubernetesRuntime>(wiring.loop, **client, std::move(options));
 }
 
+Result<std::unique_ptr<ports::EventSink>> make_kube_events(const Wiring& wiring) {
+  const auto client = wiring.kube.shared();
+  if (!client) return std::unexpected(client.error());
+  return std::make_unique<stores::kube::KubeEvents>(
+      wiring.loop, **client,
+      stores::kube::KubeEvents::Options{
+          .instance = wiring.kube.identity(), .seed = wiring.kube.seed(), .note = wiring.warn});
+}
+
 struct StoreType {
   std::string_view type;
   std::string_view only_runtime;  ///< "" = any
   bool needs_data;
   Result<std::unique_ptr<ports::Store>> (*make)(const Wiring&);
   Result<std::unique_ptr<ports::LeaderLock>> (*make_lock)(const Wiring&);
+  Result<std::unique_ptr<ports::EventSink>> (*make_events)(const Wiring&);  ///< null: none
 };
 struct RuntimeType {
   std::string_view type;
@@ -93,8 +104,9 @@ struct RuntimeType {
 };
 
 constexpr std::array kStores = {
-    StoreType{"directory", "", true, make_directory_store, make_file_lock},
-    StoreType{"kubernetes", "kubernetes", false, make_kube_store, make_kube_lease}};
+    StoreType{"directory", "", true, make_directory_store, make_file_lock, nullptr},
+    StoreType{"kubernetes", "kubernetes", false, make_kube_store, make_kube_lease,
+              make_kube_events}};
 constexpr std::array kRuntimes = {RuntimeType{"process", make_process_runtime},
                                   RuntimeType{"kubernetes", make_kube_runtime}};
 
@@ -124,6 +136,13 @@ Result<std::unique_ptr<ports::LeaderLock>> make_lock(const Wiring& wiring) {
   const auto row = find_type(kStores, wiring.config.store_type, "store");
   if (!row) return std::unexpected(row.error());
   return (*row)->make_lock(wiring);
+}
+
+Result<std::unique_ptr<ports::EventSink>> make_events(const Wiring& wiring) {
+  const auto row = find_type(kStores, wiring.config.store_type, "store");
+  if (!row) return std::unexpected(row.error());
+  if ((*row)->make_events == nullptr) return nullptr;
+  return (*row)->make_events(wiring);
 }
 
 Result<bool> needs_data(const std::string& store_type) {

@@ -32,6 +32,8 @@ struct Wiring {
 Result<std::unique_ptr<ports::Store>> make_store(const Wiring& wiring);
 /// The lock that goes with the store.
 Result<std::unique_ptr<ports::LeaderLock>> make_lock(const Wiring& wiring);
+/// The store's own events; null where it has none.
+Result<std::unique_ptr<ports::EventSink>> make_events(const Wiring& wiring);
 /// Whether the store keeps its state in the folder Config::data.
 Result<bool> needs_data(const std::string& store_type);
 Result<std::unique_ptr<ports::Runtime>> make_runtime(const Wiring& wiring,
