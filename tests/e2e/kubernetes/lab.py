@@ -20,6 +20,8 @@ def hack_lab(*args, timeout, check=True):
 
 def bring_up(*images):
     """The environment for kubectl. Skips where no lab can be."""
+    if os.environ.get("ATQ_NO_LAB"):
+        raise unittest.SkipTest(os.environ["ATQ_NO_LAB"])
     if os.geteuid() != 0:
         raise unittest.SkipTest("the lab makes bridges and namespaces: it needs root")
     for name in ("kubelet", "kube-apiserver", "etcd"):
