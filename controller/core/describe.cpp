@@ -1,5 +1,7 @@
 #include "controller/core/describe.hpp"
 
+#include <algorithm>
+
 #include "src/base/text.hpp"
 
 namespace atq::core {
@@ -8,11 +10,19 @@ namespace {
 constexpr int kNamed = 3;
 constexpr size_t kMaxReason = 200;
 
+/// Blank lines and the rules of tables ("-----|-----") tell nobody anything.
+bool has_words(std::string_view line) {
+  return std::any_of(line.begin(), line.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || byte >= 0x80;
+  });
+}
+
 /// Why, in the runtime's, the profile's or the tool's own last words.
 std::string cause_of(const Exit& exit) {
   if (!exit.diagnosis.empty()) return exit.diagnosis;
   for (auto line = exit.last_lines.rbegin(); line != exit.last_lines.rend(); ++line) {
-    if (line->find_first_not_of(" \t\r") != std::string::npos) return *line;
+    if (has_words(*line)) return *line;
   }
   return {};
 }
