@@ -52,7 +52,7 @@ void tell_undiscovered(Pass& pass) {
     pass.blocked =
         count_of(pass.workers.desired - pass.workers.present, "worker") + " not created yet";
   }
-  if (!pass.run->problem.empty()) pass.blocked = pass.run->problem + "; " + pass.blocked;
+  pass.tell_problem();
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ bool all_passed(const Pass& pass) {
 
 std::string tell(const CheckResult& result) {
   std::string text = result.name + ": ";
-  if (result.tries == 0) return text + "not tried yet";
+  if (result.tries == 0) {  // or the platform tries, and does not say how often
+    return text + (result.last_error.empty() ? "not tried yet" : result.last_error);
+  }
   text += result.last_error.empty() ? "not often enough in a row yet" : result.last_error;
   return text + " (" + (result.tries == 1 ? "1 try)" : std::to_string(result.tries) + " tries)");
 }

@@ -27,6 +27,14 @@ void Pass::wake_at(TimePoint at) {
   if (!plan.requeue_after || wait < *plan.requeue_after) plan.requeue_after = wait;
 }
 
+void Pass::tell_problem() {
+  if (run == nullptr || run->problem.empty()) return;
+  const bool told = std::any_of(
+      run->workers.begin(), run->workers.end(),
+      [this](const Replica& worker) { return worker.not_ready_because == run->problem; });
+  if (!told) blocked = run->problem + "; " + blocked;
+}
+
 void Pass::find_run() {
   run = nullptr;
   for (const ObservedRun& observed : world.observed) {

@@ -64,6 +64,8 @@ struct Pass {
   void event(bool warning, std::string_view reason, std::string_view message);
   /// Asks for a pass at `at`, the earliest wish wins; what is past is "at once".
   void wake_at(TimePoint at);
+  /// Puts what the runtime says of the whole run before `blocked`, where no worker says the same.
+  void tell_problem();
   /// Points run and frozen at status.run.number.
   void find_run();
 };

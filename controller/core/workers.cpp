@@ -29,7 +29,7 @@ bool await_workers(Pass& pass) {
     list.add(worker.index, [&] { return describe_state(worker); });
   }
   pass.blocked = list.take();
-  if (!pass.run->problem.empty()) pass.blocked = pass.run->problem + "; " + pass.blocked;
+  pass.tell_problem();
   return false;
 }
 

@@ -61,8 +61,8 @@ struct Replica {
 struct CheckResult {
   std::string name;
   int worker = 0;
-  bool passed = false;  ///< success_threshold reached; stays true
-  int tries = 0;
+  bool passed = false;     ///< success_threshold reached; stays true
+  int tries = 0;           ///< 0: none yet, or the platform does not say
   std::string last_error;  ///< "tcp 1099 refused"; "" = none yet or passed
   bool operator==(const CheckResult&) const = default;
 };

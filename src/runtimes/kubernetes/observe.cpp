@@ -234,7 +234,6 @@ class Observer {
     core::CheckResult result{.name = name, .worker = worker.index};
     result.passed = run_.was_ready.contains({Part::Worker, worker.index});
     if (worker.state != ReplicaState::Running) return result;
-    result.tries = 1;
     if (!result.passed) result.last_error = describe_readiness(plan_);
     return result;
   }
@@ -246,10 +245,7 @@ class Observer {
     const PodView* pod = pod_of(run_, Part::Probe, 0);
     std::string trouble = pod != nullptr ? describe_trouble(*pod) : "";
     if (trouble.empty()) trouble = memory_.problem;
-    if (!trouble.empty()) {
-      result.tries = 1;
-      result.last_error = "the prober: " + trouble;
-    }
+    if (!trouble.empty()) result.last_error = "the prober: " + trouble;
     return result;
   }
 

@@ -108,7 +108,7 @@ AsyncResult<void> KubernetesRuntime::Impl::remove(core::RunId id) {
   const RunObjects* run = cache_.find(*key);
   bool alive = false;
   if (run != nullptr) {
-    for (const auto& [name, pod] : run->pods) alive = alive || !pod.ended();
+    for (const auto& [name, pod] : run->pods) alive = alive || pod.alive();
   }
   if (alive) {
     auto killing = kill_pods(*key, std::nullopt);

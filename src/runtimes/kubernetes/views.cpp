@@ -119,6 +119,14 @@ void read_conditions(const Json& object, PodView& view) {
 
 }  // namespace
 
+bool PodView::alive() const {
+  using State = ContainerView::State;
+  if (ended()) return false;
+  if (containers.empty() || main.state != State::Ended) return true;
+  return std::any_of(containers.begin(), containers.end(),
+                     [](const auto& entry) { return entry.second.state != State::Ended; });
+}
+
 std::optional<ServiceView> read_service(const Json& object) {
   ServiceView view;
   if (!read_object(object, view) || view.part != Part::Network) return std::nullopt;

@@ -64,6 +64,9 @@ struct PodView : ObjectView {
   std::string memory_limit;  ///< of main
 
   bool ended() const { return phase == "Failed" || phase == "Succeeded"; }
+  /// A container runs or may yet: the phase of a pod being deleted stays Running after its
+  /// containers have ended.
+  bool alive() const;
 };
 
 /// Errors: not one of ours (labels missing or broken). The kind decides what is read.

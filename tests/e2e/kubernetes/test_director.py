@@ -121,7 +121,7 @@ class ToolFailures(ServerCase):
         for name, verdict, reason, says in [
                 ("syntax", "Error", "WorkerExited", ["worker", "not valid Python", "SyntaxError"]),
                 ("broken-plan", "Error", "MasterFailed", ["master", "plan.jmx is not valid XML"]),
-                ("failing", "Failed", None, ["120 of 120"]),
+                ("failing", "Failed", "ToolFailed", ["120 of 120", "500"]),
                 ("flaky", "Failed", "RequestsFailed", ["24 of 120"])]:
             with self.subTest(name):
                 self.assert_verdict(found[name], verdict, reason, says)
@@ -142,7 +142,7 @@ class PlatformFailures(ServerCase):
                       "WorkersNotReady", ["worker 0", "ErrImagePull|ImagePullBackOff", "registry.invalid/no-such:1"]),
             "resources": ({"worker": idle(resources={"requests": {"cpu": "1000"}})},
                           "DiscoveryDeadlineExceeded", ["worker 0", "nschedulable", "Insufficient cpu"]),
-            "config-map": ({"worker": idle(), "files": [{"configMap": {"name": "no-such-plans"}}]}, None, ["worker 0", "no-such-plans", "not found"]),
+            "config-map": ({"worker": idle(), "files": [{"configMap": {"name": "no-such-plans"}}]}, "DiscoveryDeadlineExceeded", ["worker 0", "no-such-plans", "not found"]),
             "oom": ({"worker": oom}, "WorkerLost", ["worker 0", "out of memory", "32Mi"]),
             "early": ({"worker": fails, "healthCheck": never, "master": shell("true")},
                       "WorkerExited", ["worker 1", "exited 3", "licence expired"]),

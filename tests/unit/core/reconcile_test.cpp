@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "controller/core/describe.hpp"
 #include "src/base/text.hpp"
 
 namespace atq::core {
@@ -128,6 +129,32 @@ TEST(Reconcile, ShowsHostileOutputAsPrintableText) {
   EXPECT_TRUE(is_clean_utf8(plan.status.message));
   EXPECT_LE(plan.status.message.size(), 400U);
   for (const Event& event : plan.events) EXPECT_TRUE(is_clean_utf8(event.message));
+}
+
+TEST(Reconcile, TellsTheProblemOfARunOnce) {
+  Fixture world;
+  world.add_workers(1, ReplicaState::Starting, false);
+  world.run.workers[0].address.clear();
+  world.run.problem = "FailedMount: no plans";
+  world.pass();
+  world.run.workers[0].not_ready_because = "its pod is not created yet";
+  EXPECT_TRUE(world.pass().status.message.ends_with(
+      "FailedMount: no plans; worker 0: its pod is not created yet"))
+      << world.test.status.message;
+  world.run.workers[0].not_ready_because = world.run.problem;
+  const std::string told = world.pass().status.message;
+  EXPECT_TRUE(told.ends_with("worker 0: FailedMount: no plans")) << told;
+  EXPECT_EQ(told.find("FailedMount"), told.rfind("FailedMount")) << told;
+}
+
+TEST(Reconcile, TakesTheLastLineWithWordsForAToolsLastWords) {
+  Exit exit{.code = 1, .at = kNow};
+  exit.last_lines = {"120 GET /fail: HTTPError", "-----|------", " \t", "| |"};
+  EXPECT_TRUE(describe(exit).ends_with(": 120 GET /fail: HTTPError")) << describe(exit);
+  exit.last_lines = {"größer", "…", "==="};
+  EXPECT_TRUE(describe(exit).ends_with(": …")) << describe(exit);
+  exit.last_lines = {"---"};
+  EXPECT_EQ(describe(exit).find("---"), std::string::npos) << describe(exit);
 }
 
 TEST(Reconcile, MendsBrokenConditions) {

@@ -122,6 +122,20 @@ TEST_F(Observe, ImagesAndNodesThatHoldItUpAreNamed) {
   EXPECT_EQ(worker(json).not_ready_because, memory_.problem);
 }
 
+TEST(Views, APodWhoseContainersHaveEndedIsNotAliveThoughItsPhaseIsRunning) {
+  Json json = pod(Part::Worker, 0, 10);
+  EXPECT_TRUE(read_pod(json)->alive());
+  set_main(json, "running", Json::object());
+  EXPECT_TRUE(read_pod(json)->alive());
+  set_main(json, "terminated", {{"exitCode", 143}});
+  EXPECT_FALSE(read_pod(json)->alive());
+  json["status"]["containerStatuses"].push_back(
+      {{"name", "sidecar"}, {"state", {{"running", Json::object()}}}});
+  EXPECT_TRUE(read_pod(json)->alive());
+  json["status"]["phase"] = "Failed";
+  EXPECT_FALSE(read_pod(json)->alive());
+}
+
 TEST_F(Observe, ThePodsThatAreGoneStandInTheJob) {
   Json json = job(Part::Worker, 5);
   json["status"]["failedIndexes"] = "1,3-5";
