@@ -119,7 +119,9 @@ TEST_P(HttpClientTest, DoesNotRepeatWhatMayNotBeSentAnyMore) {
   expect_error(client.fetch({.method = "PATCH", .target = "/"}, options), ErrorKind::Canceled);
   EXPECT_EQ(asked, 2);
   EXPECT_TRUE(client.fetch()) << "what was opened for it is of use";
-  EXPECT_EQ(server.connections(), 2);
+  // With TLS 1.3 session tickets may come before a word was sent on it: an idle connection with
+  // something to read is not used again.
+  EXPECT_LE(server.connections(), GetParam() ? 3 : 2);
 }
 
 TEST_P(HttpClientTest, DoesNotRepeatWhatHasBegunToBeAnswered) {
