@@ -138,7 +138,8 @@ class ClusterDirector:
         names = [each.name for each in self.namespaces]
         config = self.folder / "director.yaml"
         config.write_text(json.dumps({
-            "store": "kubernetes", "listen": "127.0.0.1:0", "runtimes": [{"name": "kubernetes", "type": "kubernetes", "maxConcurrentRuns": self.runs}],
+            "store": "kubernetes", "listen": "127.0.0.1:0",
+            "runtimes": [{"name": "kubernetes", "type": "kubernetes", "maxConcurrentRuns": self.runs}],
             "kubernetes": {"namespaces": names, "leaseNamespace": names[0], "agentImage": "atq.dev/atq-director:lab", "imagePullPolicy": "Never"}}))
         self.log = open(self.folder / "director.log", "w+")
         self.process = subprocess.Popen([BIN / "atq-director", "--config", config], env=self.namespaces[0].env, stdin=subprocess.DEVNULL,

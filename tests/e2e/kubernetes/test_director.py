@@ -142,7 +142,8 @@ class PlatformFailures(ServerCase):
                       "WorkersNotReady", ["worker 0", "ErrImagePull|ImagePullBackOff", "registry.invalid/no-such:1"]),
             "resources": ({"worker": idle(resources={"requests": {"cpu": "1000"}})},
                           "DiscoveryDeadlineExceeded", ["worker 0", "nschedulable", "Insufficient cpu"]),
-            "config-map": ({"worker": idle(), "files": [{"configMap": {"name": "no-such-plans"}}]}, "DiscoveryDeadlineExceeded", ["worker 0", "no-such-plans", "not found"]),
+            "config-map": ({"worker": idle(), "files": [{"configMap": {"name": "no-such-plans"}}]},
+                           "DiscoveryDeadlineExceeded", ["worker 0", "no-such-plans", "not found"]),
             "oom": ({"worker": oom}, "WorkerLost", ["worker 0", "out of memory", "32Mi"]),
             "early": ({"worker": fails, "healthCheck": never, "master": shell("true")},
                       "WorkerExited", ["worker 1", "exited 3", "licence expired"]),
@@ -223,7 +224,8 @@ class Controls(ServerCase):
         self.assertEqual(self.cluster.left("held"), [])
         self.cluster.load("held", {"worker": shell("true"), "runPolicy": {"suspend": False}})
         self.assert_verdict(self.cluster.wait_finished("held", seconds=60)[0], "Passed")
-        status = wait_for("run 2", lambda: (s := self.cluster.status("nonce")).get("phase") == "Finished" and s["run"]["number"] == 2 and s, 60, 0.2)
+        status = wait_for("run 2 has finished", lambda: (s := self.cluster.status("nonce")).get("phase") == "Finished"
+                          and s["run"]["number"] == 2 and s, 60, 0.2)
         self.assert_verdict(status, "Passed")
         self.assertEqual([(run["number"], run["verdict"]) for run in sorted(status["history"], key=lambda run: run["number"])],
                          [(1, "Passed"), (2, "Passed")])
