@@ -82,7 +82,11 @@ class Terminal(Case):
 
 class Examples(Case):
     def test_all_are_valid_and_the_custom_one_passes(self):
-        done = run_atq("validate", ROOT / "examples", env=environment())
+        # Objects with generateName have no name before an API server gives them one: tests.e2e.kubernetes has those.
+        files = [f for f in sorted((ROOT / "examples").rglob("*.yaml"))
+                 if "\nkind: LoadTest\n" in (text := f.read_text()) and "generateName" not in text]
+        self.assertGreaterEqual(len(files), 4)
+        done = run_atq("validate", *files, env=environment())
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         code, test, said = run_test(ROOT / "examples/custom/loadtest.yaml", self.folder, environment())
         self.assertEqual(code, 0, said)
