@@ -22,6 +22,7 @@ constexpr size_t kMaxEnvelope = 1 << 20;
 constexpr Duration kInitialEventsLate = std::chrono::seconds{10};
 /// Until the server begins to answer: a list of thousands is first made, then sent.
 constexpr std::chrono::seconds kAnswerTimeout{60};
+constexpr Duration kDoubtfulSilence = std::chrono::seconds{20};
 
 std::string name_of(const ListWatch& what) {
   std::string name(what.resource.plural);
@@ -62,12 +63,16 @@ struct Reflector::Impl {
   std::mt19937_64 random;
   std::shared_ptr<Timing> timing;
   std::unique_ptr<Timing::Alarm> alarm;
-  std::shared_ptr<net::Canceler> canceler = std::make_shared<net::Canceler>();
+  std::shared_ptr<net::Canceler> canceler = std::make_shared<net::Canceler>();  // of the call
   WatchMachine machine;
 
   bool stopped = false;
   bool client_stopped = false;
-  std::string trouble;  // since the last wait, for the note
+  bool brisk = false;       // the watch was opened for somebody who waits
+  bool watching = false;    // it is open
+  bool refreshing = false;  // refresh() has ended it
+  Duration last_word{};     // of the stream, or its opening
+  std::string trouble;      // since the last wait, for the note
   Result<void> unreadable;
   std::optional<Duration> next_warning;  // of a streaming list without its end
   uint64_t events = 0, bad_items = 0, reported_skipped = 0;
@@ -76,7 +81,8 @@ struct Reflector::Impl {
 Task<Result<void>> Reflector::Impl::run() {
   while (!stopped) {
     const double chance = std::uniform_real_distribution<double>(0.0, 1.0)(random);
-    auto step = machine.next(chance, timing->now());
+    brisk = what.is_awaited && what.is_awaited();
+    auto step = machine.next(chance, timing->now(), brisk);
     if (const auto* failed = std::get_if<FailStep>(&step)) {
       co_return fail_with("list of " + name_of(what), failed->error);
     }
@@ -181,12 +187,13 @@ Task<void> Reflector::Impl::watch(WatchStep step) {
                             {"sendInitialEvents", initial},
                             {"timeoutSeconds", timeout}}),
       .timeout = kAnswerTimeout,
-      .idle_timeout = step.timeout + WatchMachine::kIdleMargin,
+      .idle_timeout = step.silence,
       .canceler = canceler};
   LineSplitter lines(what.max_object_bytes);
   unreadable = {};
   const FrameSink take = [this](std::string_view line) { return take_line(line); };
   std::function<bool(std::string_view)> feed = [this, &lines, &take](std::string_view piece) {
+    last_word = timing->now();
     const auto fed = lines.feed(piece, take);
     if (!fed) {
       unreadable = fail(ErrorKind::Internal, fed.error().message);
@@ -194,11 +201,18 @@ Task<void> Reflector::Impl::watch(WatchStep step) {
     return unreadable.has_value() && !lines.ended() && !stopped;
   };
   const Duration begun = timing->now();
+  last_word = begun;
+  watching = true;
   auto reading = client.stream(std::move(call), std::move(feed));
   auto end = co_await std::move(reading);
+  watching = false;
   next_warning.reset();
   if (stopped) {
     co_return;
+  }
+  if (std::exchange(refreshing, false)) {
+    canceler = std::make_shared<net::Canceler>();
+    end = {};
   }
   if (!unreadable) {
     end = unreadable;
@@ -284,6 +298,15 @@ Reflector::Reflector(boost::asio::any_io_executor executor, Client& client, List
 Reflector::~Reflector() = default;
 
 Task<Result<void>> Reflector::run() { return impl_->run(); }
+
+void Reflector::refresh() {
+  Impl& impl = *impl_;
+  if (impl.watching && impl.machine.synced() && !impl.brisk && !impl.refreshing && !impl.stopped &&
+      impl.timing->now() - impl.last_word >= kDoubtfulSilence) {
+    impl.refreshing = true;
+    impl.canceler->cancel();
+  }
+}
 
 void Reflector::stop() {
   impl_->stopped = true;

@@ -40,6 +40,9 @@ struct ListWatch {
   std::string field_selector;
   bool streaming_list = true;         ///< sendInitialEvents; falls back to pages where refused
   size_t max_object_bytes = 8 << 20;  ///< of one event or object; a larger one begins a new list
+  /// Whether somebody waits for changes; asked as each watch is opened (WatchMachine::next). Empty:
+  /// nobody.
+  std::function<bool()> is_awaited;
 };
 
 class Reflector {
@@ -58,6 +61,9 @@ class Reflector {
   /// NotFound of the kind itself at the first list; later they are retried); Canceled: the client
   /// was stopped.
   Task<Result<void>> run();
+  /// Somebody waits for changes: a stream that has been silent for 20 s and was not opened for that
+  /// is opened anew, in case it died without a word. Cheap, to be called at each sign of work.
+  void refresh();
   /// run() ends in the loop's next turns; the sink is not called again.
   void stop();
   /// The sink has had a whole list, whatever has happened since.

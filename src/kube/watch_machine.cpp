@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 constexpr Duration kFirstWait = 800ms, kLongestWait = 30s, kHealthyAfter = 2min;
 constexpr Duration kLongestAskedWait = 5min;
 constexpr Duration kVeryShort = 1s;
+constexpr std::chrono::seconds kLongWatch{300}, kLongSpread{300};
+constexpr std::chrono::seconds kBriskWatch{20}, kBriskSpread{10};
 constexpr int kStreamTries = 3;  // of a streaming list, before pages are tried
 constexpr int kWatchTries = 8;   // from one version: of a watch, then of a list no older than it
 
@@ -49,7 +51,7 @@ Duration WatchBackoff::next(double random, Duration now) {
   return wait;
 }
 
-WatchMachineStep WatchMachine::next(double random, Duration now) {
+WatchMachineStep WatchMachine::next(double random, Duration now, bool brisk) {
   if (fatal_) {
     return FailStep{*fatal_};
   }
@@ -68,10 +70,13 @@ WatchMachineStep WatchMachine::next(double random, Duration now) {
   unordered_ = initial || version_.empty() || version_ == "0";
   stream_events_ = 0;
   event_error_.reset();
-  const auto spread = static_cast<int>(300.0 * unit(random));
+  const auto least = brisk ? kBriskWatch : kLongWatch;
+  const auto spread = std::chrono::seconds(static_cast<int>(
+      static_cast<double>((brisk ? kBriskSpread : kLongSpread).count()) * unit(random)));
   return WatchStep{.version = initial && newest_ ? "" : version_,
                    .initial_events = initial,
-                   .timeout = std::chrono::seconds(300 + spread)};
+                   .timeout = least + spread,
+                   .silence = std::min(least + spread + kIdleMargin, kLongestSilence)};
 }
 
 ListStep WatchMachine::list_step() const {
@@ -226,6 +231,11 @@ void WatchMachine::on_watch_end(const Result<void>& end, Duration lasted) {
   // worked needs no wait: whoever waits sees nothing meanwhile, and a dead server gives no events.
   if (error.kind == ErrorKind::Unavailable && !error.retry_after && lasted >= kVeryShort &&
       stream_events_ > 0) {
+    ++restarts_;
+    return;
+  }
+  // One that lived and went silent: who has waited that long for its next word waits no longer.
+  if (error.kind == ErrorKind::Timeout && lasted >= kBriskWatch) {
     ++restarts_;
     return;
   }

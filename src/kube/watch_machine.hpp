@@ -34,11 +34,12 @@ struct ListStep {
   size_t limit = 0;     ///< 0: the whole
   bool first = true;    ///< of its list: the sink's replacement begins
 };
-/// A watch with bookmarks; to be called dead after `timeout` + kIdleMargin without a byte.
+/// A watch with bookmarks; to be called dead after `silence` without a byte.
 struct WatchStep {
   std::string version;
   bool initial_events = false;  ///< a streaming list: the sink's replacement begins
   std::chrono::seconds timeout{300};
+  std::chrono::seconds silence{100};
 };
 struct WaitStep {
   Duration time{0};
@@ -69,12 +70,15 @@ class WatchMachine {
  public:
   static constexpr size_t kPage = 500;
   static constexpr std::chrono::seconds kIdleMargin{5};
+  /// A server sends a bookmark a minute (its cacher's bookmarkFrequency), whatever happens.
+  static constexpr std::chrono::seconds kLongestSilence{100};
 
   explicit WatchMachine(bool streaming_list) : streaming_(streaming_list) {}
 
   /// `random` in [0, 1). Carry it out, then report; asked again without a report it says the same,
-  /// a wait aside.
-  WatchMachineStep next(double random, Duration now);
+  /// a wait aside. `brisk`: somebody waits for changes, so a watch lasts 20 to 30 s only: a stream
+  /// that died without a word is found that soon. Otherwise 300 to 600 s.
+  WatchMachineStep next(double random, Duration now, bool brisk = false);
 
   /// Of a ListStep. True: the list is complete, end the replacement.
   bool on_page(std::string version, std::string token);

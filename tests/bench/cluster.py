@@ -56,8 +56,10 @@ class Api:
         return http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=60)
 
     def call(self, method, path, body=None, content_type="application/json"):
-        if not hasattr(self.local, "connection"):
+        # The server closes what has been idle for long.
+        if time.monotonic() - getattr(self.local, "used", 0) > 30:
             self.local.connection = self.connection()
+        self.local.used = time.monotonic()
         headers = {"Content-Type": content_type, "User-Agent": "bench"}
         self.local.connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = self.local.connection.getresponse()

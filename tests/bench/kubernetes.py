@@ -151,7 +151,13 @@ def reaction(api, count=200):
         ready, lock = {}, threading.Lock()
 
         def decide(pod):
-            if pod.get("status", {}).get("phase") != "Pending" or pod["metadata"]["labels"].get("atq.dev/role") != "worker":
+            """As a kubelet does it: the address when the container runs, readiness in an update of its own."""
+            status = pod.get("status", {})
+            if pod["metadata"]["labels"].get("atq.dev/role") != "worker" or status.get("phase") not in ("Pending", "Running"):
+                return None
+            if status["phase"] == "Pending":
+                return "Running"
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])):
                 return None
             with lock:
                 name = pod["metadata"]["labels"]["atq.dev/loadtest"]

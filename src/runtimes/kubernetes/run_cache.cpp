@@ -1,5 +1,6 @@
 #include "src/runtimes/kubernetes/run_cache.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -24,6 +25,15 @@ std::pair<std::string, std::string> name_of(const Json& object) {
 }
 
 }  // namespace
+
+bool RunObjects::is_busy() const {
+  if (!service || service->deleting || pods.empty()) return true;
+  return std::ranges::any_of(pods, [](const auto& entry) { return entry.second.alive(); });
+}
+
+bool RunCache::is_busy() const {
+  return std::ranges::any_of(runs_, [](const auto& entry) { return entry.second.is_busy(); });
+}
 
 void RunCache::store(ServiceView view) {
   RunObjects& run = runs_[{view.ns, view.run_id}];

@@ -36,6 +36,8 @@ struct RunObjects {
   std::map<ReplicaId, End> ends;
   std::set<ReplicaId> was_ready;
   bool empty() const { return !service && jobs.empty() && pods.empty(); }
+  /// The cluster still has to do something with it: pods to start or to end, objects to remove.
+  bool is_busy() const;
 };
 
 /// (namespace, run id): two LoadTests of one uid label do not exist, but namespaces differ.
@@ -76,6 +78,8 @@ class RunCache {
   const RunObjects* find(const RunKey& key) const;
   RunObjects* find(const RunKey& key);
   const std::map<RunKey, RunObjects>& runs() const noexcept { return runs_; }
+  /// Any of them is.
+  bool is_busy() const;
   /// Of a LoadTest's uid (as a label has it).
   std::vector<RunKey> runs_of(const std::string& uid_label) const;
   /// Forgets the run if nothing of it is left.

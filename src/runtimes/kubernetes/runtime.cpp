@@ -82,7 +82,8 @@ struct KubernetesRuntime::Impl::Watching {
             {.resource = resource_of(kind),
              .ns = ns,
              .label_selector = std::string(kSelector),
-             .field_selector = {}},
+             .field_selector = {},
+             .is_awaited = [&owner] { return owner.cache_.is_busy(); }},
             sink, [&owner](const std::string& note) { owner.warn(note); }, random_number()) {}
   Sink sink;
   kube::Reflector reflector;
@@ -210,11 +211,15 @@ void KubernetesRuntime::Impl::touched(const RunKey& key) {
   const RunObjects* run = cache_.find(key);
   std::string uid;
   if (run != nullptr) uid = run->service ? run->service->uid_whole : run->uid_label;
+  const bool busy = run != nullptr && !run->empty() && run->is_busy();
   cache_.drop_if_empty(key);
   if (cache_.find(key) == nullptr) {
     entries_.erase(key);
   } else if (!stopping_) {
     follow(key);
+  }
+  if (busy) {
+    for (const auto& watching : watchings_) watching->reflector.refresh();
   }
   for (auto* waiter : waiters_) waiter->cancel();
   if (on_change_ && !stopping_ && !uid.empty()) on_change_(uid);

@@ -162,6 +162,26 @@ TEST_F(WatchMachineTest, the_timeout_of_a_watch_is_spread_over_300_to_600_s) {
   }
 }
 
+TEST_F(WatchMachineTest, a_watch_that_somebody_waits_for_is_short_and_no_silence_is_long) {
+  sync("7");
+  for (const auto& [random, seconds] : {std::pair{0.0, 20s}, {0.9999, 29s}}) {
+    const auto step = std::get<WatchStep>(machine.next(random, now, true));
+    EXPECT_EQ(step.timeout, seconds);
+    EXPECT_EQ(step.silence, seconds + WatchMachine::kIdleMargin);
+  }
+  EXPECT_EQ(std::get<WatchStep>(machine.next(0.5, now)).silence, 100s)
+      << "a bookmark is sent a minute";
+}
+
+TEST_F(WatchMachineTest, one_that_lived_and_went_silent_is_gone_on_from_at_once) {
+  sync("7");
+  next_watch();
+  machine.on_stream_end(fail(ErrorKind::Timeout, "no word in time"), 25s);
+  EXPECT_EQ(next_watch().version, "7");
+  EXPECT_EQ(waited, 0s);
+  EXPECT_EQ(machine.relists(), 0U);
+}
+
 TEST_F(WatchMachineTest, every_kind_of_event_moves_the_version_on) {
   sync("7");
   next_watch();
