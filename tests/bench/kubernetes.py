@@ -148,7 +148,7 @@ def reaction(api, count=200):
     with api.namespace("bench-reaction") as ns, Director(ns):
         seen = Seen(api, ns)
         passed = {}
-        ready, lock = {}, threading.Lock()
+        ready, started, lock = {}, {}, threading.Lock()
 
         def decide(pod):
             """As a kubelet does it: the address when the container runs, readiness in an update of its own."""
@@ -156,9 +156,12 @@ def reaction(api, count=200):
             if pod["metadata"]["labels"].get("atq.dev/role") != "worker" or status.get("phase") not in ("Pending", "Running"):
                 return None
             if status["phase"] == "Pending":
+                started[pod["metadata"]["uid"]] = time.monotonic()
                 return "Running"
             if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", [])):
                 return None
+            # A probe's first try comes a while after the start.
+            time.sleep(max(0.0, started[pod["metadata"]["uid"]] + 0.1 - time.monotonic()))
             with lock:
                 name = pod["metadata"]["labels"]["atq.dev/loadtest"]
                 ready[name] = ready.get(name, 0) + 1

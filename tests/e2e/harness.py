@@ -45,13 +45,14 @@ def wait_for(what, condition, seconds=30.0, every=0.01):
 
 
 class Target:
-    """tests/e2e/target.py as a context manager."""
+    """tests/e2e/target.py as a context manager; it ends by itself after `seconds`."""
 
-    def __init__(self, host="127.0.0.1"):
-        self.listen = host
+    def __init__(self, host="127.0.0.1", seconds=600):
+        self.listen, self.seconds = host, seconds
 
     def __enter__(self):
-        self.process = subprocess.Popen([sys.executable, ROOT / "tests/e2e/target.py", "--host", self.listen], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, ROOT / "tests/e2e/target.py", "--host", self.listen,
+                                         "--seconds", str(self.seconds)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         _, self.host, self.port = self.process.stdout.readline().split()
         self.url = f"http://{self.host}:{self.port}"

@@ -34,7 +34,7 @@ class Case(unittest.TestCase):
         self.random = random.Random(self.seed)
         self.cluster = self.enterContext(Namespace("director", "tools"))
         self.cluster.kubectl("apply", "--server-side", "-f", ROOT / "crd/loadtests.atq.dev.yaml")
-        self.target = self.enterContext(Target(HOST))
+        self.target = self.enterContext(Target(HOST, 300 + 60 * FAILOVERS))
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="atq-ha-")))
         self.kubeconfig = self.cluster.env["KUBECONFIG"]
         self.pods = self.enterContext(Pods("kubectl", self.cluster.env, self.cluster.name))
