@@ -20,7 +20,9 @@ constexpr std::chrono::milliseconds kAgain{1000};
 /// A pod that comes the usual way needs no look at events.
 constexpr std::chrono::seconds kPatience{3};
 constexpr std::chrono::seconds kLookEvery{5};
-constexpr std::chrono::hours kLongestStream{24};
+/// A prober's output that has been silent for so long is asked for anew, from its begin: the stream
+/// may have died without a word, and a report that is read twice counts once.
+constexpr std::chrono::seconds kDoubtfulSilence{15};
 /// https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/; the core API's
 /// form, whose field selectors know involvedObject.uid.
 constexpr kube::Resource kCoreEvents{"", "v1", "events", "Event"};
@@ -163,8 +165,8 @@ Task<void> KubernetesRuntime::Impl::follow_prober(RunKey key, std::string pod,
   for (;;) {
     kube::Call call{.target = kube::with_query(kube::path_of(kube::kPods, key.ns, pod, "log"),
                                                {{"container", container}, {"follow", "true"}})};
-    call.timeout = kLongestStream;
-    call.idle_timeout = std::chrono::milliseconds(0);
+    call.timeout = kDoubtfulSilence;
+    call.idle_timeout = kDoubtfulSilence;
     const auto lines = std::make_shared<LineReader>();
     std::function<bool(std::string_view)> sink = [self, key, lines](std::string_view piece) {
       lines->add(piece, [&](std::string_view line) { self->take_report(key, line); });
@@ -172,12 +174,13 @@ Task<void> KubernetesRuntime::Impl::follow_prober(RunKey key, std::string pod,
       return !self->stopping_;
     };
     auto streaming = stream_log(std::move(call), std::move(sink));
-    co_await std::move(streaming);
+    const auto ended = co_await std::move(streaming);
     const RunObjects* run = cache_.find(key);
     if (stopping_ || run == nullptr || has_passed_all(key)) co_return;
     const auto found = run->pods.find(pod);
     if (found == run->pods.end() || found->second.ended()) co_return;
     if (entries_[key].memory.checks_stopped) co_return;
+    if (!ended && ended.error().kind == ErrorKind::Timeout) continue;
     const SteadyTime again = in(kAgain);
     while (!stopping_ && std::chrono::steady_clock::now() < again) co_await wait_change(again);
     if (stopping_) co_return;
